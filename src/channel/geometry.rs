@@ -1,0 +1,89 @@
+//! What a ring is made of, for people and programs that ask.
+
+use crate::layout::Kind;
+use crate::layout::header::Header;
+use crate::segment::address::Address;
+use crate::sync::Fence;
+
+/// What kind of memory a ring lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backing {
+    /// POSIX shared memory.
+    Shm,
+    /// A file.
+    File,
+    /// A descriptor: a memfd, or any other that was handed over.
+    Fd,
+    /// Memory of the caller's.
+    Hosted,
+}
+
+impl Backing {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Backing::Shm => "shm",
+            Backing::File => "file",
+            Backing::Fd => "fd",
+            Backing::Hosted => "hosted",
+        }
+    }
+
+    pub(crate) fn of(address: &Address) -> Backing {
+        match address {
+            Address::Shm(_) => Backing::Shm,
+            Address::File(_) => Backing::File,
+            Address::Fd(_) => Backing::Fd,
+        }
+    }
+}
+
+/// What a ring is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Geometry {
+    /// Which ring it is.
+    pub kind: Kind,
+    /// What kind of memory it lives in.
+    pub backing: Backing,
+    /// Bytes of the ring.
+    pub size: u64,
+    /// Bytes that records (8 bytes and the message each, padded to the alignment) can take at once.
+    pub capacity: u64,
+    /// Bytes of the largest message.
+    pub largest: u64,
+    /// Alignment of payloads, in bytes.
+    pub payload_align: u64,
+    /// Bytes of the whole segment.
+    pub total: u64,
+    /// A random number given at creation.
+    pub instance: u128,
+    /// Does the name outlive the last participant?
+    pub persist: bool,
+    /// Which fences sleepers and wakers use.
+    pub fence: Fence,
+    /// Bytes of this process's mapping that are on huge pages; 0 where nothing is mapped.
+    pub huge_bytes: u64,
+    /// The structure of typed messages; `None`: untyped bytes.
+    pub type_description: Option<String>,
+}
+
+impl Geometry {
+    pub(crate) fn new(header: &Header, backing: Backing, fence: Fence, huge_bytes: u64) -> Geometry {
+        Geometry {
+            kind: Kind::Spsc,
+            backing,
+            size: header.sizes.size,
+            capacity: header.sizes.capacity(),
+            largest: header.sizes.largest(),
+            payload_align: header.sizes.align,
+            total: header.sizes.total(),
+            instance: header.instance,
+            persist: header.persist,
+            fence,
+            huge_bytes,
+            type_description: header.description.clone(),
+        }
+    }
+}

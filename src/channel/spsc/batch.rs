@@ -1,0 +1,76 @@
+//! Several messages that become visible together.
+
+use super::Producer;
+use crate::error::SendError;
+
+/// Messages that become visible together when the batch is committed. Dropping it aborts: none is sent.
+#[derive(Debug)]
+#[must_use = "a batch that is not committed sends nothing"]
+pub struct Batch<'a> {
+    producer: &'a mut Producer,
+    len: usize,
+}
+
+impl<'a> Batch<'a> {
+    #[inline(always)]
+    pub(super) fn new(producer: &'a mut Producer) -> Self {
+        Batch { producer, len: 0 }
+    }
+
+    /// Appends a copy of `message`. Never blocks.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] when it does not fit now: commit, wait for space, and open the next batch.
+    /// [`SendError::TooLarge`] when it never fits. The messages appended before stay in the batch.
+    #[inline]
+    pub fn push(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.push_tagged(0, message)
+    }
+
+    /// Appends a copy of `message` with a tag.
+    ///
+    /// # Errors
+    /// As [`Batch::push`].
+    #[inline]
+    pub fn push_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        match self.producer.ring.push(tag, message) {
+            Ok(()) => {
+                self.len += 1;
+                Ok(())
+            }
+            Err(refused) => Err(self.producer.now_or_never(Some(refused), message.len())),
+        }
+    }
+
+    /// Messages in the batch.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Has the batch no message?
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sends the messages. Never blocks. An empty batch is fine.
+    ///
+    /// # Errors
+    /// [`SendError::Forked`] when the batch was inherited by a forked child; nothing was sent then.
+    #[inline]
+    pub fn commit(self) -> Result<(), SendError> {
+        if !self.producer.end.is_home() {
+            return Err(SendError::Forked);
+        }
+        if self.producer.ring.commit_batch() {
+            self.producer.end.ring(&self.producer.end.control.data_bell);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.producer.ring.abort_batch();
+    }
+}

@@ -1,0 +1,343 @@
+//! How a ring is made, found and waited on.
+
+use core::ptr::NonNull;
+use core::time::Duration;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::endpoint::Endpoint;
+use super::{Consumer, Producer, TypedOptions};
+use crate::channel::Backing;
+use crate::error::OpenError;
+use crate::layout::Role;
+use crate::layout::header::{DESCRIPTION_MAX, Plan};
+use crate::layout::spsc::Sizes;
+use crate::ring::Pace;
+use crate::segment::address::Address;
+use crate::segment::mapping::Mapping;
+use crate::segment::{self, Owner, Request};
+use crate::shape::{self, Shape};
+use crate::wait::{Patience, Wait, pauses_in};
+
+/// How a consumer polls a stream of messages.
+///
+/// A consumer that sees a dense stream lags a little behind the producer on purpose: cache lines then move
+/// once each instead of being fought over. This says how far it may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tune {
+    /// Never lag.
+    Latency,
+    /// Lag at most 345 ns, and only behind a dense stream.
+    #[default]
+    Balanced,
+    /// Lag at most 1.4 µs, and only behind a dense stream.
+    Throughput,
+}
+
+impl Tune {
+    pub(super) fn pace(self) -> Pace {
+        let ns = |ns| pauses_in(Duration::from_nanos(ns));
+        match self {
+            Tune::Latency => Pace { most: 1, probe: 1 },
+            Tune::Balanced => Pace { most: ns(345), probe: ns(86) },
+            Tune::Throughput => Pace { most: ns(4 * 345), probe: ns(86) },
+        }
+    }
+}
+
+/// How rings are made, found and waited on: `ringway::spsc::options()`.
+///
+/// Sizes, alignment, mode and `persist` matter to whoever creates the ring; whoever opens one takes it as it
+/// is.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until `producer`, `consumer` or `pair` is called"]
+pub struct Options {
+    size: usize,
+    payload_align: usize,
+    persist: bool,
+    create: bool,
+    create_new: bool,
+    mode: u32,
+    owner: Owner,
+    prefault: bool,
+    huge_pages: bool,
+    wait: Wait,
+    spin: Duration,
+    liveness: Duration,
+    tune: Tune,
+    pub(super) description: Option<String>,
+}
+
+impl Options {
+    pub(super) fn new() -> Options {
+        Options {
+            size: 1 << 20,
+            payload_align: 8,
+            persist: false,
+            create: true,
+            create_new: false,
+            mode: 0o600,
+            owner: Owner::Me,
+            prefault: true,
+            huge_pages: false,
+            wait: Wait::Adaptive,
+            spin: Duration::from_micros(25),
+            liveness: Duration::from_millis(50),
+            tune: Tune::Balanced,
+            description: None,
+        }
+    }
+
+    /// Bytes of the ring, rounded up to a power of two; 1 MiB unless told otherwise. The segment takes 8 KiB
+    /// more. The largest message is half of it, less 8 bytes.
+    pub fn size(mut self, bytes: usize) -> Self {
+        self.size = bytes;
+        self
+    }
+
+    /// Alignment of payloads in bytes, a power of two from 8 (the default) to 4096. Every record is padded to
+    /// it.
+    pub fn payload_align(mut self, bytes: usize) -> Self {
+        self.payload_align = bytes;
+        self
+    }
+
+    /// Keep the name when the last participant leaves a drained ring.
+    pub fn persist(mut self, persist: bool) -> Self {
+        self.persist = persist;
+        self
+    }
+
+    /// Create the ring if there is none (the default).
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Create the ring, and fail with [`OpenError::Exists`] if there is one. For hosted memory: format it.
+    pub fn create_new(mut self, create_new: bool) -> Self {
+        self.create_new = create_new;
+        self
+    }
+
+    /// Permission bits of the file, whatever the umask; 0600 unless told otherwise. A ring with more bits than
+    /// these is not opened.
+    pub fn mode(mut self, bits: u32) -> Self {
+        self.mode = bits;
+        self
+    }
+
+    /// Whose rings to open.
+    pub fn owner(mut self, owner: Owner) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    /// Map every page when attaching (the default), so that no message pays for a page fault.
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.prefault = prefault;
+        self
+    }
+
+    /// Ask for huge pages. The kernel may decline: [`Geometry::huge_bytes`](crate::Geometry) tells what was
+    /// obtained.
+    pub fn huge_pages(mut self, huge_pages: bool) -> Self {
+        self.huge_pages = huge_pages;
+        self
+    }
+
+    /// How blocking calls wait.
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// How long [`Wait::Adaptive`] spins before it sleeps; 25 µs unless told otherwise.
+    pub fn spin(mut self, spin: Duration) -> Self {
+        self.spin = spin;
+        self
+    }
+
+    /// How often a blocked call looks whether its peer still lives, and the longest that a peer which died
+    /// between a store and a wake-up can delay it; 50 ms unless told otherwise.
+    pub fn liveness(mut self, interval: Duration) -> Self {
+        self.liveness = interval;
+        self
+    }
+
+    /// How the consumer polls a stream.
+    pub fn tune(mut self, tune: Tune) -> Self {
+        self.tune = tune;
+        self
+    }
+
+    /// Messages of type `T`, read and written in place. Both sides must name types of the same structure.
+    pub fn typed<T>(mut self) -> TypedOptions<T>
+    where
+        T: Shape + FromBytes + IntoBytes + Immutable + KnownLayout,
+    {
+        self.payload_align = self.payload_align.max(align_of::<T>());
+        self.description = Some(shape::describe::<T>());
+        TypedOptions { options: self, message: PhantomData }
+    }
+
+    /// Attaches as the producer of the ring at `address`. Does not wait for a consumer.
+    ///
+    /// # Errors
+    /// [`OpenError::AlreadyAttached`] when the ring has a live producer; else what [`OpenError`] lists. After
+    /// any error nothing is left behind.
+    pub fn producer<A>(&self, address: A) -> Result<Producer, OpenError>
+    where
+        A: TryInto<Address>,
+        OpenError: From<A::Error>,
+    {
+        Producer::attach(self.join(address.try_into()?, Role::Producer)?)
+    }
+
+    /// Attaches as the consumer of the ring at `address`. Does not wait for a producer.
+    ///
+    /// # Errors
+    /// [`OpenError::AlreadyAttached`] when the ring has a live consumer; else what [`OpenError`] lists. After
+    /// any error nothing is left behind.
+    pub fn consumer<A>(&self, address: A) -> Result<Consumer, OpenError>
+    where
+        A: TryInto<Address>,
+        OpenError: From<A::Error>,
+    {
+        Consumer::attach(self.join(address.try_into()?, Role::Consumer)?, self.tune)
+    }
+
+    /// Both ends of a new ring in a sealed memfd.
+    ///
+    /// # Errors
+    /// What [`OpenError`] lists: no memory, no descriptors, no /proc to open the memfd anew through.
+    pub fn pair(&self) -> Result<(Producer, Consumer), OpenError> {
+        let request = self.request()?;
+        let file = segment::create_memfd(&request)?;
+        let join = |role| {
+            let segment = segment::join_memfd(&file, &request, role)?;
+            Ok::<_, OpenError>(Endpoint::new(segment, role, Backing::Fd, self.patience()))
+        };
+        let producer = Producer::attach(join(Role::Producer)?)?;
+        Ok((producer, Consumer::attach(join(Role::Consumer)?, self.tune)?))
+    }
+
+    /// Creates the ring at `address` and attaches nobody. It stays until it was used and drained, or removed.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`] when there is one; else what [`OpenError`] lists.
+    pub fn create_ring<A>(&self, address: A) -> Result<(), OpenError>
+    where
+        A: TryInto<Address>,
+        OpenError: From<A::Error>,
+    {
+        segment::create_only(&address.try_into()?, &self.request()?)
+    }
+
+    /// Attaches as the producer of a ring in memory that the caller has; with `create_new`, formats it first.
+    ///
+    /// `leases`: a descriptor of any file that both sides can open for writing (the one behind the memory will
+    /// do), whose locks prove who lives. Without it no death is noticed: a peer that died without saying
+    /// goodbye is [`Peer::Unknown`](super::Peer), and its place stays taken until the memory is formatted anew.
+    ///
+    /// # Errors
+    /// [`OpenError::Memory`] when the memory is too small (see [`Options::hosted_len`]) or not aligned to 128
+    /// bytes and the payload alignment; else as [`Options::producer`].
+    ///
+    /// # Safety
+    /// The `len` bytes at `memory` must stay readable and writable until the producer is dropped, and be used
+    /// for nothing but rings.
+    #[allow(unsafe_code)]
+    pub unsafe fn producer_in(
+        &self,
+        memory: NonNull<u8>,
+        len: usize,
+        leases: Option<OwnedFd>,
+    ) -> Result<Producer, OpenError> {
+        // SAFETY: the caller promises what `hosted` asks for.
+        let mapping = unsafe { Mapping::hosted(memory, len as u64) };
+        Producer::attach(self.join_hosted(mapping, leases, Role::Producer)?)
+    }
+
+    /// Attaches as the consumer of a ring in memory that the caller has: see [`Options::producer_in`].
+    ///
+    /// # Errors
+    /// As [`Options::producer_in`].
+    ///
+    /// # Safety
+    /// The `len` bytes at `memory` must stay readable and writable until the consumer is dropped, and be used
+    /// for nothing but rings.
+    #[allow(unsafe_code)]
+    pub unsafe fn consumer_in(
+        &self,
+        memory: NonNull<u8>,
+        len: usize,
+        leases: Option<OwnedFd>,
+    ) -> Result<Consumer, OpenError> {
+        // SAFETY: the caller promises what `hosted` asks for.
+        let mapping = unsafe { Mapping::hosted(memory, len as u64) };
+        Consumer::attach(self.join_hosted(mapping, leases, Role::Consumer)?, self.tune)
+    }
+
+    /// Bytes of memory that a hosted ring with these options takes.
+    ///
+    /// # Errors
+    /// [`OpenError::Option`] for a size or alignment that no ring can have.
+    pub fn hosted_len(&self) -> Result<usize, OpenError> {
+        self.request().map(|request| request.plan.sizes.total() as usize)
+    }
+
+    fn join(&self, address: Address, role: Role) -> Result<Endpoint, OpenError> {
+        let segment = segment::join(&address, &self.request()?, role)?;
+        Ok(Endpoint::new(segment, role, Backing::of(&address), self.patience()))
+    }
+
+    fn join_hosted(
+        &self,
+        mapping: Mapping,
+        leases: Option<OwnedFd>,
+        role: Role,
+    ) -> Result<Endpoint, OpenError> {
+        let request = self.request()?;
+        let segment = segment::join_hosted(mapping, leases, &request, role)?;
+        Ok(Endpoint::new(segment, role, Backing::Hosted, self.patience()))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { how: self.wait, spin: self.spin, interval: self.liveness, deadline: None }
+    }
+
+    fn request(&self) -> Result<Request, OpenError> {
+        let size = self.size.checked_next_power_of_two().map_or(u64::MAX, |size| size as u64);
+        let (asked, size) = if self.size == 0 { (0, 0) } else { (self.size as u64, size) };
+        let sizes = Sizes::new(size, self.payload_align as u64).map_err(|(option, value, rule)| {
+            OpenError::Option { option, asked: if option == "ring size" { asked } else { value }, rule }
+        })?;
+        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
+            let rule = "permission bits that let the owner read and write, such as 0600 or 0660";
+            return Err(OpenError::Option { option: "mode", asked: self.mode.into(), rule });
+        }
+        if let Some(len) = self.description.as_ref().map(String::len).filter(|len| *len > DESCRIPTION_MAX) {
+            let rule =
+                "a type whose description is at most 3840 bytes long: use fewer or shorter field names";
+            return Err(OpenError::Option {
+                option: "length of the type's description",
+                asked: len as u64,
+                rule,
+            });
+        }
+        let plan = Plan { sizes, persist: self.persist, description: self.description.clone() };
+        Ok(Request {
+            plan,
+            create: self.create,
+            create_new: self.create_new,
+            mode: self.mode,
+            owner: self.owner,
+            prefault: self.prefault,
+            huge_pages: self.huge_pages,
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! The producer's handle.
+
+use core::time::Duration;
+use std::os::fd::OwnedFd;
+
+use super::endpoint::Endpoint;
+use super::{Batch, Claim, Peer};
+use crate::channel::Geometry;
+use crate::error::{OpenError, SendError};
+use crate::layout::participant::Counters;
+use crate::ring::{self, Claimed, Refused};
+use crate::sync::pause;
+use crate::wait::{self, Condition, Wait};
+
+/// Looks at the lazily written head between two looks at the consumer's exact position, which costs the
+/// consumer a cache miss.
+const LOOKS_AT_HEAD: u32 = 16;
+
+/// The sending end of a ring. Dropping it says goodbye: the consumer receives what was sent, then
+/// [`RecvError::Closed`](crate::RecvError::Closed).
+#[derive(Debug)]
+pub struct Producer {
+    pub(super) ring: ring::Producer,
+    pub(super) end: Endpoint,
+}
+
+impl Producer {
+    pub(super) fn attach(end: Endpoint) -> Result<Producer, OpenError> {
+        let sizes = end.header().sizes;
+        let ring = ring::Producer::attach(end.window(), end.control.clone(), end.line.clone(), sizes)
+            .map_err(|corrupt| OpenError::Corrupt { place: end.segment.text.clone(), corrupt })?;
+        end.say_hello()?;
+        Ok(Producer { ring, end })
+    }
+
+    /// Sends a copy of `message`; blocks while the ring is full.
+    ///
+    /// # Errors
+    /// [`SendError::TooLarge`]; while full, [`SendError::Closed`] or [`SendError::PeerDead`] when the consumer
+    /// has left or died; [`SendError::Forked`] in a forked child. Nothing was sent then.
+    #[inline]
+    pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.send_tagged(0, message)
+    }
+
+    /// Sends a copy of `message` with `tag`, a number that the consumer sees beside it; blocks while the ring
+    /// is full.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    #[inline]
+    pub fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        match self.send_once(tag, message) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.send_waiting(tag, message, refused, None),
+        }
+    }
+
+    /// Sends a copy of `message` if there is room now. Makes no system call but to wake a sleeping consumer.
+    ///
+    /// # Errors
+    /// [`SendError::Full`]; else as [`Producer::send`], but a dead consumer is not noticed (ask
+    /// [`Producer::peer`]).
+    #[inline]
+    pub fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.try_send_tagged(0, message)
+    }
+
+    /// Sends a copy of `message` with `tag` if there is room now.
+    ///
+    /// # Errors
+    /// As [`Producer::try_send`].
+    #[inline]
+    pub fn try_send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        match self.send_once(tag, message) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.now_or_never(refused, message.len())),
+        }
+    }
+
+    /// Sends a copy of `message`; blocks while the ring is full, for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`SendError::TimedOut`]; else as [`Producer::send`].
+    pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        match self.send_once(0, message) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.send_waiting(0, message, refused, Some(timeout)),
+        }
+    }
+
+    #[inline(always)]
+    fn send_once(&mut self, tag: u16, message: &[u8]) -> Result<(), Option<Refused>> {
+        if !self.end.is_home() {
+            return Err(None);
+        }
+        self.ring.send(tag, message).map_err(Some)?;
+        self.end.ring(&self.end.control.data_bell);
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_waiting(
+        &mut self,
+        tag: u16,
+        message: &[u8],
+        refused: Option<Refused>,
+        timeout: Option<Duration>,
+    ) -> Result<(), SendError> {
+        self.wait_after(refused, message.len(), timeout)?;
+        self.send_once(tag, message).map_err(|refused| self.now_or_never(refused, message.len()))
+    }
+
+    /// Claims room for a message of `len` bytes, to be filled in place; blocks while the ring is full. The
+    /// claim holds whatever bytes were there before.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        self.claim_within(len, None)
+    }
+
+    /// Claims room for a message of `len` bytes if there is some now.
+    ///
+    /// # Errors
+    /// As [`Producer::try_send`].
+    #[inline]
+    pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        match self.claim_once(len) {
+            Ok(claimed) => Ok(Claim::new(self, claimed)),
+            Err(refused) => Err(self.now_or_never(refused, len)),
+        }
+    }
+
+    /// Claims room for a message of `len` bytes; blocks while the ring is full, for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Producer::send_timeout`].
+    pub fn claim_timeout(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
+        self.claim_within(len, Some(timeout))
+    }
+
+    #[inline]
+    fn claim_within(&mut self, len: usize, timeout: Option<Duration>) -> Result<Claim<'_>, SendError> {
+        let claimed = match self.claim_once(len) {
+            Ok(claimed) => claimed,
+            Err(refused) => {
+                self.wait_after(refused, len, timeout)?;
+                self.claim_once(len).map_err(|refused| self.now_or_never(refused, len))?
+            }
+        };
+        Ok(Claim::new(self, claimed))
+    }
+
+    #[inline(always)]
+    fn claim_once(&mut self, len: usize) -> Result<Claimed, Option<Refused>> {
+        if !self.end.is_home() {
+            return Err(None);
+        }
+        self.ring.claim(len as u64).map_err(Some)
+    }
+
+    /// Opens a batch: messages that become visible together when it is committed.
+    ///
+    /// # Errors
+    /// [`SendError::Forked`] in a forked child.
+    #[inline]
+    pub fn batch(&mut self) -> Result<Batch<'_>, SendError> {
+        if !self.end.is_home() {
+            return Err(SendError::Forked);
+        }
+        Ok(Batch::new(self))
+    }
+
+    /// Blocks until a message of `len` bytes would fit, for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Producer::send_timeout`].
+    pub fn wait_for_space(&mut self, len: usize, timeout: Option<Duration>) -> Result<(), SendError> {
+        match self.claim_once(len) {
+            Ok(_) => Ok(()),
+            Err(refused) => self.wait_after(refused, len, timeout),
+        }
+    }
+
+    /// Waits for room after a refusal, if that is what was lacking.
+    #[cold]
+    fn wait_after(
+        &mut self,
+        refused: Option<Refused>,
+        len: usize,
+        timeout: Option<Duration>,
+    ) -> Result<(), SendError> {
+        match refused {
+            Some(Refused::Full { .. }) => {}
+            other => return Err(self.now_or_never(other, len)),
+        }
+        self.end.waits.set(self.end.waits.get() + 1);
+        let patience = self.end.patience(timeout);
+        let control = self.end.control.clone();
+        let mut room = Room { producer: self, len: len as u64, polls: 0 };
+        wait::wait(&control.space_bell, &patience, &mut room).unwrap_or(Err(SendError::TimedOut))
+    }
+
+    /// The error of a call that does not wait.
+    #[cold]
+    pub(super) fn now_or_never(&self, refused: Option<Refused>, len: usize) -> SendError {
+        match refused {
+            None => SendError::Forked,
+            Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
+            Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
+            Some(Refused::Full { .. }) if self.end.peer_said_goodbye() => SendError::Closed,
+            Some(Refused::Full { need, free }) => SendError::Full { need, free },
+        }
+    }
+
+    /// What is known of the consumer. Makes a system call.
+    pub fn peer(&self) -> Peer {
+        self.end.peer()
+    }
+
+    /// Bytes that records can take at once; a record is a message and 8 bytes, padded to the alignment.
+    pub fn capacity(&self) -> usize {
+        self.end.header().sizes.capacity() as usize
+    }
+
+    /// Bytes of the largest message.
+    pub fn largest(&self) -> usize {
+        self.end.header().sizes.largest() as usize
+    }
+
+    /// Bytes of records that the consumer has not released.
+    ///
+    /// # Errors
+    /// [`SendError::Corrupt`] when the consumer's position is none that a consumer writes.
+    pub fn used(&mut self) -> Result<usize, SendError> {
+        Ok(self.ring.used()? as usize)
+    }
+
+    /// What the ring is made of. Reads /proc to say what pages it is on.
+    pub fn geometry(&self) -> Geometry {
+        self.end.geometry()
+    }
+
+    /// What this producer has done since it attached.
+    pub fn counters(&self) -> Counters {
+        self.end.counters(self.ring.sent())
+    }
+
+    /// Changes how blocking calls wait.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.end.set_wait(wait);
+    }
+
+    /// A new descriptor of the segment (close-on-exec), to hand to another process, which attaches to
+    /// `fd:N`. It shares no lease with this producer.
+    ///
+    /// # Errors
+    /// What [`OpenError`] lists; hosted memory without leases has none.
+    pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
+        self.end.descriptor()
+    }
+
+    /// Says goodbye; the same as dropping the producer.
+    pub fn close(self) {}
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        if self.end.segment.home().is_here() {
+            self.ring.write_down();
+            self.end.say_goodbye(&self.end.control.data_bell, || self.ring.is_drained());
+        }
+    }
+}
+
+/// Room for a message of `len` bytes, or a reason why there will be none.
+struct Room<'a> {
+    producer: &'a mut Producer,
+    len: u64,
+    polls: u32,
+}
+
+impl Room<'_> {
+    fn found(&self, fits: Result<bool, crate::Corrupt>) -> Option<Result<(), SendError>> {
+        match fits {
+            Ok(true) => Some(Ok(())),
+            Ok(false) if self.producer.end.peer_said_goodbye() => Some(Err(SendError::Closed)),
+            Ok(false) => None,
+            Err(corrupt) => Some(Err(corrupt.into())),
+        }
+    }
+}
+
+impl Condition for Room<'_> {
+    type Found = Result<(), SendError>;
+
+    fn poll(&mut self) -> Option<Self::Found> {
+        pause();
+        self.polls += 1;
+        let ring = &mut self.producer.ring;
+        let fits = if self.polls.is_multiple_of(LOOKS_AT_HEAD) {
+            ring.fits_by_position(self.len)
+        } else {
+            ring.fits_by_head(self.len)
+        };
+        self.found(fits)
+    }
+
+    fn look(&mut self) -> Option<Self::Found> {
+        let fits = self.producer.ring.fits_by_position(self.len);
+        self.found(fits)
+    }
+
+    fn check(&mut self) -> Option<Self::Found> {
+        let peer = self.producer.end.peer();
+        self.look().or(match peer {
+            Peer::Dead => Some(Err(SendError::PeerDead)),
+            _ => None,
+        })
+    }
+
+    fn before_sleep(&mut self) {
+        self.producer.ring.write_down();
+        self.producer.end.note_sleep();
+    }
+}

@@ -1,0 +1,283 @@
+//! Messages of one type, read and written in place.
+//!
+//! Both sides name a type for which every bit pattern is a value (`zerocopy`) and whose structure
+//! ([`Shape`]) is the one that the ring's header carries, so a peer's bytes can be wrong but never undefined.
+
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::time::Duration;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::{Claim, Consumer, Message, Options, Peer, Producer};
+use crate::error::{Corrupt, OpenError, RecvError, SendError};
+use crate::segment::address::Address;
+
+/// Options of a ring whose messages have type `T`.
+#[derive(Debug)]
+#[must_use = "options do nothing until `producer`, `consumer` or `pair` is called"]
+pub struct TypedOptions<T> {
+    pub(super) options: Options,
+    pub(super) message: PhantomData<fn(T) -> T>,
+}
+
+impl<T> TypedOptions<T>
+where
+    T: FromBytes + IntoBytes + Immutable + KnownLayout,
+{
+    /// Attaches as the producer: see [`Options::producer`].
+    ///
+    /// # Errors
+    /// [`OpenError::Type`] when the ring carries another type; else as [`Options::producer`].
+    pub fn producer<A>(&self, address: A) -> Result<TypedProducer<T>, OpenError>
+    where
+        A: TryInto<Address>,
+        OpenError: From<A::Error>,
+    {
+        self.options.producer(address).map(TypedProducer::new)
+    }
+
+    /// Attaches as the consumer: see [`Options::consumer`].
+    ///
+    /// # Errors
+    /// [`OpenError::Type`] when the ring carries another type; else as [`Options::consumer`].
+    pub fn consumer<A>(&self, address: A) -> Result<TypedConsumer<T>, OpenError>
+    where
+        A: TryInto<Address>,
+        OpenError: From<A::Error>,
+    {
+        self.options.consumer(address).map(TypedConsumer::new)
+    }
+
+    /// Both ends in a sealed memfd: see [`Options::pair`].
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn pair(&self) -> Result<(TypedProducer<T>, TypedConsumer<T>), OpenError> {
+        let (producer, consumer) = self.options.pair()?;
+        Ok((TypedProducer::new(producer), TypedConsumer::new(consumer)))
+    }
+}
+
+/// The sending end of a ring whose messages have type `T`. Dropping it says goodbye.
+#[derive(Debug)]
+pub struct TypedProducer<T> {
+    bytes: Producer,
+    message: PhantomData<fn(T)>,
+}
+
+impl<T> TypedProducer<T>
+where
+    T: FromBytes + IntoBytes + Immutable + KnownLayout,
+{
+    fn new(bytes: Producer) -> Self {
+        TypedProducer { bytes, message: PhantomData }
+    }
+
+    /// Sends a copy of `message`; blocks while the ring is full.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    #[inline]
+    pub fn send(&mut self, message: &T) -> Result<(), SendError> {
+        self.bytes.send(message.as_bytes())
+    }
+
+    /// Sends a copy of `message` if there is room now.
+    ///
+    /// # Errors
+    /// As [`Producer::try_send`].
+    #[inline]
+    pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
+        self.bytes.try_send(message.as_bytes())
+    }
+
+    /// Sends a copy of `message`; blocks while the ring is full, for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Producer::send_timeout`].
+    pub fn send_timeout(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
+        self.bytes.send_timeout(message.as_bytes(), timeout)
+    }
+
+    /// Claims room for one message, to be filled in place; blocks while the ring is full.
+    ///
+    /// # Errors
+    /// As [`Producer::claim`].
+    #[inline]
+    pub fn claim(&mut self) -> Result<TypedClaim<'_, T>, SendError> {
+        self.bytes.claim(size_of::<T>()).map(TypedClaim::new)
+    }
+
+    /// Claims room for one message if there is some now.
+    ///
+    /// # Errors
+    /// As [`Producer::try_claim`].
+    #[inline]
+    pub fn try_claim(&mut self) -> Result<TypedClaim<'_, T>, SendError> {
+        self.bytes.try_claim(size_of::<T>()).map(TypedClaim::new)
+    }
+
+    /// What is known of the consumer. Makes a system call.
+    pub fn peer(&self) -> Peer {
+        self.bytes.peer()
+    }
+
+    /// The producer of bytes underneath, for everything else.
+    pub fn as_bytes(&self) -> &Producer {
+        &self.bytes
+    }
+
+    /// Says goodbye; the same as dropping the producer.
+    pub fn close(self) {}
+}
+
+/// Room for one message of type `T`. Dropping it aborts: nothing is sent.
+#[derive(Debug)]
+#[must_use = "a claim that is not committed sends nothing"]
+pub struct TypedClaim<'a, T> {
+    bytes: Claim<'a>,
+    message: PhantomData<T>,
+}
+
+impl<'a, T> TypedClaim<'a, T> {
+    #[inline]
+    fn new(bytes: Claim<'a>) -> Self {
+        TypedClaim { bytes, message: PhantomData }
+    }
+
+    /// Gives the message a tag.
+    #[inline]
+    pub fn set_tag(&mut self, tag: u16) {
+        self.bytes.set_tag(tag);
+    }
+
+    /// Sends the message. Never blocks.
+    ///
+    /// # Errors
+    /// As [`Claim::commit`].
+    #[inline]
+    pub fn commit(self) -> Result<(), SendError> {
+        self.bytes.commit()
+    }
+}
+
+/// Why a cast of a claim or of a checked message cannot fail.
+const CHECKED: &str = "length and alignment were checked when the ring was opened and the record taken";
+
+impl<T: FromBytes + Immutable + KnownLayout> Deref for TypedClaim<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        T::ref_from_bytes(&self.bytes).map_err(drop).expect(CHECKED)
+    }
+}
+
+impl<T: FromBytes + IntoBytes + Immutable + KnownLayout> DerefMut for TypedClaim<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        T::mut_from_bytes(&mut self.bytes).map_err(drop).expect(CHECKED)
+    }
+}
+
+/// The receiving end of a ring whose messages have type `T`. Dropping it says goodbye.
+#[derive(Debug)]
+pub struct TypedConsumer<T> {
+    bytes: Consumer,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T> TypedConsumer<T>
+where
+    T: FromBytes + Immutable + KnownLayout,
+{
+    fn new(bytes: Consumer) -> Self {
+        TypedConsumer { bytes, message: PhantomData }
+    }
+
+    /// Receives the next message, borrowed in place; blocks while the ring is empty.
+    ///
+    /// # Errors
+    /// As [`Consumer::recv`]; [`RecvError::Corrupt`] for a message that has not the length of a `T`.
+    #[inline]
+    pub fn recv(&mut self) -> Result<TypedMessage<'_, T>, RecvError> {
+        self.bytes.recv().and_then(TypedMessage::new)
+    }
+
+    /// Receives the next message if there is one now.
+    ///
+    /// # Errors
+    /// As [`Consumer::try_recv`] and [`TypedConsumer::recv`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<TypedMessage<'_, T>, RecvError> {
+        self.bytes.try_recv().and_then(TypedMessage::new)
+    }
+
+    /// Receives the next message; blocks while the ring is empty, for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Consumer::recv_timeout`] and [`TypedConsumer::recv`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<TypedMessage<'_, T>, RecvError> {
+        self.bytes.recv_timeout(timeout).and_then(TypedMessage::new)
+    }
+
+    /// What is known of the producer. Makes a system call.
+    pub fn peer(&self) -> Peer {
+        self.bytes.peer()
+    }
+
+    /// The consumer of bytes underneath, for everything else.
+    pub fn as_bytes(&self) -> &Consumer {
+        &self.bytes
+    }
+
+    /// Says goodbye; the same as dropping the consumer.
+    pub fn close(self) {}
+}
+
+/// A message of type `T`, borrowed in place. Dropping it releases its room to the producer.
+#[derive(Debug)]
+#[must_use = "a message that is dropped at once is released unread"]
+pub struct TypedMessage<'a, T> {
+    bytes: Message<'a>,
+    message: PhantomData<&'a T>,
+}
+
+impl<'a, T: FromBytes + Immutable + KnownLayout> TypedMessage<'a, T> {
+    #[inline]
+    fn new(bytes: Message<'a>) -> Result<Self, RecvError> {
+        if T::ref_from_bytes(&bytes).is_err() {
+            let (found, allowed) = (bytes.len() as u64, size_of::<T>() as u64);
+            return Err(RecvError::Corrupt(Corrupt { what: "length of a typed message", found, allowed }));
+        }
+        Ok(TypedMessage { bytes, message: PhantomData })
+    }
+
+    /// The number that the producer gave the message; 0 if it gave none.
+    #[inline]
+    pub fn tag(&self) -> u16 {
+        self.bytes.tag()
+    }
+
+    /// See [`Message::sequence`].
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.bytes.sequence()
+    }
+
+    /// See [`Message::redelivered`].
+    #[inline]
+    pub fn redelivered(&self) -> bool {
+        self.bytes.redelivered()
+    }
+}
+
+impl<T: FromBytes + Immutable + KnownLayout> Deref for TypedMessage<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        T::ref_from_bytes(&self.bytes).map_err(drop).expect(CHECKED)
+    }
+}

@@ -1,0 +1,359 @@
+//! What can go wrong, one small enum per moment: opening, sending, receiving.
+//!
+//! Every text says what was found, what was expected, and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::layout::Role;
+
+/// A word in shared memory that this protocol never writes: a peer is broken or hostile, or the segment was
+/// damaged. The endpoint that found it is poisoned; no other is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "corrupt segment: {what} is {found:#x}, allowed is at most {allowed:#x}; remove the ring and create it anew"
+)]
+pub struct Corrupt {
+    /// What was read.
+    pub what: &'static str,
+    /// The value found.
+    pub found: u64,
+    /// The largest value allowed there.
+    pub allowed: u64,
+}
+
+/// An address that names no ring.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// A shared-memory name that is empty.
+    #[error("an empty name; give a name such as \"camera\", or file:/path, or fd:N")]
+    Empty,
+    /// A shared-memory name that is too long for the file system.
+    #[error("the name is {len} bytes long, at most {max} fit; shorten it")]
+    TooLong {
+        /// Bytes of the name given.
+        len: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// A shared-memory name with a character that is not allowed.
+    #[error(
+        "the name {name:?} has the character {found:?}; allowed are letters, digits, '.', '_' and '-' (for a path, write file:{name})"
+    )]
+    Character {
+        /// The name given.
+        name: String,
+        /// Its first character that is not allowed.
+        found: char,
+    },
+    /// A scheme that does not exist.
+    #[error("unknown scheme {scheme:?}; known are shm:NAME, file:/path and fd:N")]
+    Scheme {
+        /// The scheme given.
+        scheme: String,
+    },
+    /// A file path that cannot name a file.
+    #[error("the path {path:?} does not name a file; write file:/directory/name")]
+    Path {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A descriptor that is not a number.
+    #[error("{found:?} is not a file descriptor; write fd:N with a number")]
+    Descriptor {
+        /// What was given.
+        found: String,
+    },
+}
+
+/// Why a ring could not be created, opened or attached to. Nothing is left behind, nobody else's file was
+/// touched, and the next attempt starts afresh.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The address names no ring.
+    #[error("bad address: {0}")]
+    Address(#[from] AddressError),
+    /// There is no such ring, and creating one was not asked for.
+    #[error("no ring at {place}; start the other side, or allow this one to create it")]
+    NotFound {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// A ring of that name exists, and a new one was asked for.
+    #[error("{place} exists already; open it, or remove it first (`ringway rm`)")]
+    Exists {
+        /// Where it is.
+        place: String,
+    },
+    /// The ring has a live producer (or consumer) already, and takes one.
+    #[error(
+        "{place} has a {role} already: process {pid}; a ring takes one {role}, so end that process or use another name"
+    )]
+    AlreadyAttached {
+        /// Which ring.
+        place: String,
+        /// The role that is taken.
+        role: Role,
+        /// Who holds it, by its own account (for diagnosis only: pids differ across PID namespaces).
+        pid: u32,
+    },
+    /// The ring has live participants, so removing it was refused.
+    #[error(
+        "{place} is in use by its {role}, process {pid}; end that process, or remove the ring with force"
+    )]
+    InUse {
+        /// Which ring.
+        place: String,
+        /// One who uses it.
+        role: Role,
+        /// Who holds it, by its own account.
+        pid: u32,
+    },
+    /// The file system has not room for the ring; nothing was created.
+    #[error(
+        "no room for {place}: the ring needs {need} bytes, {available} are free in {directory}; make the ring smaller, free space, or enlarge the file system (for /dev/shm: mount -o remount,size=… /dev/shm, or --shm-size in a container)"
+    )]
+    NoSpace {
+        /// Which ring.
+        place: String,
+        /// The directory or kind of memory.
+        directory: String,
+        /// Bytes that the whole segment takes.
+        need: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
+    /// A resource limit of this process forbids it; nothing was created.
+    #[error(
+        "the limit {limit} allows {allowed}, the ring needs {need}; raise it (ulimit) or make the ring smaller"
+    )]
+    Limit {
+        /// The name of the limit.
+        limit: &'static str,
+        /// What it allows.
+        allowed: u64,
+        /// What is needed.
+        need: u64,
+    },
+    /// A size or another option that no ring can have.
+    #[error("{option} {asked} is not possible: {rule}")]
+    Option {
+        /// Which option.
+        option: &'static str,
+        /// What was asked for.
+        asked: u64,
+        /// What is possible.
+        rule: &'static str,
+    },
+    /// The name leads to something that is not a regular file.
+    #[error(
+        "{place} is {found}, expected a regular file; it was left alone: choose another name or remove it yourself"
+    )]
+    NotAFile {
+        /// Which name.
+        place: String,
+        /// What is there.
+        found: &'static str,
+    },
+    /// The file is not a ringway segment.
+    #[error("{place} is not a ringway segment: {found}; it was left alone: choose another name")]
+    NotASegment {
+        /// Which file.
+        place: String,
+        /// What its beginning holds.
+        found: String,
+    },
+    /// The file belongs to another user.
+    #[error(
+        "{place} belongs to uid {found}, expected uid {expected}; if that user is trusted, say so with owner(Owner::Uid({found}))"
+    )]
+    ForeignOwner {
+        /// Which file.
+        place: String,
+        /// Its owner.
+        found: u32,
+        /// The owner expected.
+        expected: u32,
+    },
+    /// The file's mode lets in more users than expected.
+    #[error(
+        "{place} has mode {found:04o}, expected at most {expected:04o}; if those users are trusted, ask for that mode"
+    )]
+    Mode {
+        /// Which file.
+        place: String,
+        /// Its mode.
+        found: u32,
+        /// The mode expected.
+        expected: u32,
+    },
+    /// The segment was written by another version of ringway.
+    #[error(
+        "{place} has layout version {found}, this ringway reads version {expected}; use the same version on both sides, or remove the ring"
+    )]
+    LayoutVersion {
+        /// Which segment.
+        place: String,
+        /// Its version.
+        found: u32,
+        /// The version of this crate.
+        expected: u32,
+    },
+    /// The segment holds another kind of ring.
+    #[error("{place} is of kind {found}, expected {expected}; open it as what it is, or use another name")]
+    Kind {
+        /// Which segment.
+        place: String,
+        /// Its kind.
+        found: String,
+        /// The kind asked for.
+        expected: &'static str,
+    },
+    /// The ring carries another type of message.
+    #[error("{place} carries {found}, this side expects {expected}; first difference: {difference}")]
+    Type {
+        /// Which ring.
+        place: String,
+        /// The structure of its messages, or "untyped bytes".
+        found: String,
+        /// The structure expected.
+        expected: String,
+        /// Where the two part.
+        difference: String,
+    },
+    /// The file is shorter or longer than its header says.
+    #[error(
+        "{place} is {found} bytes long, its header says {expected}; it was truncated or is being written: remove it (`ringway rm`)"
+    )]
+    Length {
+        /// Which segment.
+        place: String,
+        /// Its length.
+        found: u64,
+        /// The length its header gives.
+        expected: u64,
+    },
+    /// A field of the header is outside what is allowed.
+    #[error("{place}: {corrupt}")]
+    Corrupt {
+        /// Which segment.
+        place: String,
+        /// Which field.
+        corrupt: Corrupt,
+    },
+    /// A memfd lacks a seal, so its length could change under a reader.
+    #[error(
+        "{place} is not sealed against {missing}; create the pair with ringway, or add the seals SHRINK, GROW and SEAL"
+    )]
+    NotSealed {
+        /// Which descriptor.
+        place: String,
+        /// The seals that are missing.
+        missing: String,
+    },
+    /// Memory handed in to host a ring is too small or not aligned.
+    #[error("the memory given to host the ring has {what} {found}, needed is {needed}")]
+    Memory {
+        /// Length or alignment.
+        what: &'static str,
+        /// What it has.
+        found: u64,
+        /// What is needed.
+        needed: u64,
+    },
+    /// Somebody held the membership lock for too long: a process stopped in the middle of joining or leaving.
+    #[error(
+        "{place} is busy: a process that joins or leaves it has not finished within {seconds} s; it may be stopped: continue or end it"
+    )]
+    Busy {
+        /// Which segment.
+        place: String,
+        /// How long it was waited.
+        seconds: u64,
+    },
+    /// A system call failed.
+    #[error("{call} {place}: {source}")]
+    System {
+        /// The system call.
+        call: &'static str,
+        /// On what.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<std::convert::Infallible> for OpenError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// Why a message was not sent. Unless the text says otherwise the ring is as it was, and the call may be
+/// repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no room now, and the call was not to wait.
+    #[error("the ring is full: the record needs {need} bytes, {free} are free; wait for the consumer")]
+    Full {
+        /// Bytes needed, header and padding included.
+        need: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// There was no room before the time was up.
+    #[error("timed out: the ring stayed full")]
+    TimedOut,
+    /// The message can never fit into this ring.
+    #[error(
+        "the message is {len} bytes long, the largest this ring takes is {largest}; create the ring larger, or send in pieces"
+    )]
+    TooLarge {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes that fit.
+        largest: usize,
+    },
+    /// The ring is full and its consumer has said goodbye.
+    #[error("closed: the consumer has detached, and the ring is full")]
+    Closed,
+    /// The ring is full and its consumer died without saying goodbye; a new consumer may go on from the first
+    /// message that was not released.
+    #[error(
+        "peer dead: the consumer died, and the ring is full; start a new consumer, it goes on where the dead one stopped"
+    )]
+    PeerDead,
+    /// This handle was inherited by a forked child; it belongs to the parent.
+    #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
+    Forked,
+    /// A word in the segment is not what the protocol writes; this endpoint is of no further use.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Why no message was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// There is no message now, and the call was not to wait.
+    #[error("the ring is empty")]
+    Empty,
+    /// No message came before the time was up.
+    #[error("timed out: no message came")]
+    TimedOut,
+    /// The producer has said goodbye, and everything it sent was received.
+    #[error("closed: the producer has detached, and everything was received")]
+    Closed,
+    /// The producer died without saying goodbye, and everything it committed was received.
+    #[error("peer dead: the producer died; everything it committed was received")]
+    PeerDead,
+    /// This handle was inherited by a forked child; it belongs to the parent.
+    #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
+    Forked,
+    /// A word in the segment is not what the protocol writes; this endpoint is of no further use.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}

@@ -1,0 +1,94 @@
+//! The record: an 8-byte header word, then the payload, padded to the ring's alignment.
+//!
+//! ```text
+//!  63      56 55      48 47              32 31                             0
+//! +----------+----------+------------------+--------------------------------+
+//! |    0     |   kind   |       tag        |         payload length         |
+//! +----------+----------+------------------+--------------------------------+
+//! ```
+//!
+//! The word zero means "not committed yet": a kind is never zero. A padding record has the length that makes
+//! it reach the end of the ring. This file is pure: it knows words and lengths, no memory.
+
+use crate::error::Corrupt;
+
+/// Bytes of a record's header.
+pub(crate) const HEADER: u64 = 8;
+
+/// The header word of a record that is not committed.
+pub(crate) const UNCOMMITTED: u64 = 0;
+
+/// `kind` (with the reserved byte) of a record that carries a message.
+const MESSAGE: u64 = 1;
+/// `kind` of a record that fills the rest of the ring before its end.
+const PADDING: u64 = 2;
+
+/// A committed header word, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// A message of `len` bytes.
+    Message { len: u64, tag: u16 },
+    /// Nothing until the end of the ring, `len` bytes after this header.
+    Padding { len: u64 },
+}
+
+/// The header word of a message of `len` bytes.
+#[inline(always)]
+pub(crate) fn message(len: u64, tag: u16) -> u64 {
+    debug_assert!(len <= u64::from(u32::MAX));
+    len | u64::from(tag) << 32 | MESSAGE << 48
+}
+
+/// The header word of a padding record of `footprint` bytes, header included.
+#[inline(always)]
+pub(crate) fn padding(footprint: u64) -> u64 {
+    (footprint - HEADER) | PADDING << 48
+}
+
+/// Takes a committed word apart.
+#[inline(always)]
+pub(crate) fn parse(word: u64) -> Result<Record, Corrupt> {
+    let len = word & u64::from(u32::MAX);
+    match word >> 48 {
+        MESSAGE => Ok(Record::Message { len, tag: (word >> 32) as u16 }),
+        PADDING => Ok(Record::Padding { len }),
+        found => Err(Corrupt { what: "record kind", found, allowed: PADDING }),
+    }
+}
+
+/// Bytes that a record with `len` bytes of payload takes in a ring whose records are aligned to `align`, a
+/// power of two.
+#[inline(always)]
+pub(crate) fn footprint(len: u64, align: u64) -> u64 {
+    (len + HEADER + (align - 1)) & !(align - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_as_they_went_in() {
+        for (len, tag) in [(0, 0), (1, 7), (u64::from(u32::MAX), u16::MAX)] {
+            assert_ne!(message(len, tag), UNCOMMITTED);
+            assert_eq!(parse(message(len, tag)), Ok(Record::Message { len, tag }));
+        }
+        assert_eq!(parse(padding(8)), Ok(Record::Padding { len: 0 }));
+        assert_eq!(parse(padding(64)), Ok(Record::Padding { len: 56 }));
+    }
+
+    #[test]
+    fn a_word_of_no_known_kind_is_corrupt() {
+        for word in [1, 3 << 48, 1 << 56 | message(4, 0), u64::MAX] {
+            assert_eq!(parse(word).map_err(|corrupt| corrupt.what), Err("record kind"), "{word:#x}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_padded_to_the_alignment() {
+        assert_eq!(footprint(0, 8), 8);
+        assert_eq!(footprint(1, 8), 16);
+        assert_eq!(footprint(56, 8), 64);
+        assert_eq!(footprint(57, 64), 128);
+    }
+}

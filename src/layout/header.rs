@@ -1,0 +1,344 @@
+//! The header: what a segment says of itself, written once at creation and read once at open.
+//!
+//! A [`RawHeader`] is bytes that anybody may have written; a [`Header`] has been checked. Only the latter
+//! has fields that other code can see.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::spsc::{self, Sizes};
+use crate::error::{Corrupt, OpenError};
+use crate::shape;
+
+/// The first eight bytes of every segment, stored last. Read in the other byte order it differs, so it tells
+/// a foreign endianness too.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ringway\x1a");
+/// The version of the layout that this crate reads and writes.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// Bytes for the description of the message type.
+pub(crate) const DESCRIPTION_MAX: usize = 3840;
+
+const FLAG_PERSIST: u32 = 1;
+
+/// Which ring a segment holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One producer, one consumer, records of variable length.
+    Spsc,
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Spsc => "spsc",
+        }
+    }
+}
+
+/// How sleepers of a segment are woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WakeKind {
+    /// By a futex in the segment.
+    Futex,
+}
+
+/// The header's bytes.
+#[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct RawHeader {
+    magic: u64,
+    layout_version: u32,
+    kind: u32,
+    total: u64,
+    size: u64,
+    slots: u64,
+    largest: u64,
+    align: u32,
+    participants: u32,
+    wake: u32,
+    flags: u32,
+    fingerprint: [u64; 2],
+    instance: [u64; 2],
+    boot: [u64; 2],
+    created: u64,
+    description_len: u32,
+    reserved: [u32; 33],
+    description: [u8; DESCRIPTION_MAX],
+}
+
+#[cfg(not(loom))]
+static_assertions::assert_eq_size!(RawHeader, [u8; super::PAGE as usize]);
+
+/// Bytes of the header.
+pub(crate) const HEADER_LEN: usize = core::mem::size_of::<RawHeader>();
+
+/// A header that was checked against the segment's length and the opener's expectations.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) sizes: Sizes,
+    pub(crate) persist: bool,
+    pub(crate) instance: u128,
+    pub(crate) boot: u128,
+    pub(crate) created: u64,
+    pub(crate) description: Option<String>,
+}
+
+/// What a new segment is to say of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) sizes: Sizes,
+    pub(crate) persist: bool,
+    /// The structure of typed messages; `None`: untyped bytes.
+    pub(crate) description: Option<String>,
+}
+
+/// Facts about this creation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    pub(crate) instance: u128,
+    pub(crate) boot: u128,
+    /// Nanoseconds since 1970.
+    pub(crate) created: u64,
+}
+
+impl Plan {
+    /// The header of a new segment.
+    pub(crate) fn header(&self, birth: Birth) -> RawHeader {
+        let mut raw = RawHeader {
+            magic: MAGIC,
+            layout_version: LAYOUT_VERSION,
+            kind: 1,
+            total: self.sizes.total(),
+            size: self.sizes.size,
+            slots: 0,
+            largest: self.sizes.largest(),
+            align: self.sizes.align as u32,
+            participants: spsc::PARTICIPANTS,
+            wake: 0,
+            flags: if self.persist { FLAG_PERSIST } else { 0 },
+            fingerprint: [0; 2],
+            instance: halves(birth.instance),
+            boot: halves(birth.boot),
+            created: birth.created,
+            description_len: 0,
+            reserved: [0; 33],
+            description: [0; DESCRIPTION_MAX],
+        };
+        if let Some(description) = &self.description {
+            let len = description.len().min(DESCRIPTION_MAX);
+            raw.fingerprint = halves(shape::fingerprint(description));
+            raw.description_len = len as u32;
+            raw.description[..len].copy_from_slice(&description.as_bytes()[..len]);
+        }
+        raw
+    }
+
+    /// The same, checked: what an opener of the new segment would see.
+    pub(crate) fn checked(&self, birth: Birth) -> Header {
+        Header {
+            sizes: self.sizes,
+            persist: self.persist,
+            instance: birth.instance,
+            boot: birth.boot,
+            created: birth.created,
+            description: self.description.clone(),
+        }
+    }
+}
+
+impl RawHeader {
+    /// The total length that it claims.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Checks the header of a segment of `length` bytes.
+    pub(crate) fn check(&self, place: &str, length: u64) -> Result<Header, OpenError> {
+        self.check_origin(place)?;
+        let corrupt = |corrupt| OpenError::Corrupt { place: place.to_owned(), corrupt };
+        if self.kind != 1 {
+            return Err(OpenError::Kind {
+                place: place.to_owned(),
+                found: self.kind.to_string(),
+                expected: Kind::Spsc.as_str(),
+            });
+        }
+        let sizes = self.check_sizes().map_err(corrupt)?;
+        if length != sizes.total() {
+            return Err(OpenError::Length {
+                place: place.to_owned(),
+                found: length,
+                expected: sizes.total(),
+            });
+        }
+        Ok(Header {
+            sizes,
+            persist: self.flags & FLAG_PERSIST != 0,
+            instance: whole(self.instance),
+            boot: whole(self.boot),
+            created: self.created,
+            description: self.check_description().map_err(corrupt)?,
+        })
+    }
+
+    /// Is this a segment, and one that this crate can read?
+    fn check_origin(&self, place: &str) -> Result<(), OpenError> {
+        if self.magic != MAGIC {
+            let found = if self.magic == MAGIC.swap_bytes() {
+                "it was written by a machine of the other byte order".to_owned()
+            } else {
+                format!("its first bytes are {:02x?}", self.magic.to_ne_bytes())
+            };
+            return Err(OpenError::NotASegment { place: place.to_owned(), found });
+        }
+        if self.layout_version != LAYOUT_VERSION {
+            return Err(OpenError::LayoutVersion {
+                place: place.to_owned(),
+                found: self.layout_version,
+                expected: LAYOUT_VERSION,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<Sizes, Corrupt> {
+        let sizes = Sizes::new(self.size, u64::from(self.align)).map_err(|_| Corrupt {
+            what: "ring size (or alignment) in the header",
+            found: self.size,
+            allowed: spsc::SIZE_MAX,
+        })?;
+        for (what, found, expected) in [
+            ("total length in the header", self.total, sizes.total()),
+            ("largest message in the header", self.largest, sizes.largest()),
+            ("slot count in the header", self.slots, 0),
+            ("participant count in the header", self.participants.into(), spsc::PARTICIPANTS.into()),
+            ("wake kind in the header", self.wake.into(), 0),
+            ("flags in the header", (self.flags & !FLAG_PERSIST).into(), 0),
+        ] {
+            if found != expected {
+                return Err(Corrupt { what, found, allowed: expected });
+            }
+        }
+        Ok(sizes)
+    }
+
+    fn check_description(&self) -> Result<Option<String>, Corrupt> {
+        let len = self.description_len as usize;
+        let bytes = self.description.get(..len).ok_or(Corrupt {
+            what: "length of the type description in the header",
+            found: len as u64,
+            allowed: DESCRIPTION_MAX as u64,
+        })?;
+        if len == 0 {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        if halves(shape::fingerprint(&text)) != self.fingerprint {
+            return Err(Corrupt {
+                what: "type fingerprint in the header",
+                found: self.fingerprint[0],
+                allowed: halves(shape::fingerprint(&text))[0],
+            });
+        }
+        Ok(Some(text))
+    }
+}
+
+impl Header {
+    /// Do messages of this ring have the structure `expected` (`None`: untyped bytes)?
+    pub(crate) fn check_type(&self, place: &str, expected: Option<&str>) -> Result<(), OpenError> {
+        if self.description.as_deref() == expected {
+            return Ok(());
+        }
+        let words = |text: Option<&str>| text.unwrap_or("untyped bytes").to_owned();
+        let found = words(self.description.as_deref());
+        let expected = words(expected);
+        Err(OpenError::Type {
+            place: place.to_owned(),
+            difference: shape::difference(&found, &expected),
+            found,
+            expected,
+        })
+    }
+}
+
+fn halves(value: u128) -> [u64; 2] {
+    [value as u64, (value >> 64) as u64]
+}
+
+fn whole([low, high]: [u64; 2]) -> u128 {
+    u128::from(low) | u128::from(high) << 64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BIRTH: Birth = Birth { instance: 1 << 100 | 5, boot: 7, created: 9 };
+
+    fn plan(description: Option<&str>) -> Plan {
+        Plan {
+            sizes: Sizes::new(4096, 64).expect("valid sizes"),
+            persist: true,
+            description: description.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_header_comes_back_as_it_went_in() {
+        let plan = plan(Some("{x: u64 @0} size 8 align 8"));
+        let header = plan.header(BIRTH).check("shm:a", plan.sizes.total()).expect("a valid header");
+        assert_eq!(header.sizes, plan.sizes);
+        assert_eq!(header.instance, BIRTH.instance);
+        assert_eq!(header.description, plan.description);
+        assert!(header.persist);
+    }
+
+    #[test]
+    fn every_single_wrong_field_is_an_error_of_its_own() {
+        let plan = plan(None);
+        let total = plan.sizes.total();
+        let check = |change: fn(&mut RawHeader)| {
+            let mut raw = plan.header(BIRTH);
+            change(&mut raw);
+            raw.check("shm:a", total).expect_err("a wrong field").to_string()
+        };
+        assert!(check(|raw| raw.magic = 0).contains("not a ringway segment"));
+        assert!(check(|raw| raw.magic = MAGIC.swap_bytes()).contains("byte order"));
+        assert!(check(|raw| raw.layout_version = 9).contains("layout version 9"));
+        assert!(check(|raw| raw.kind = 77).contains("kind 77"));
+        for size in [0, 1, 4095, u64::MAX] {
+            let mut raw = plan.header(BIRTH);
+            raw.size = size;
+            assert!(matches!(raw.check("a", total), Err(OpenError::Corrupt { .. })), "{size}");
+        }
+        assert!(check(|raw| raw.align = 7).contains("alignment"));
+        assert!(check(|raw| raw.total += 1).contains("total length"));
+        assert!(check(|raw| raw.largest += 1).contains("largest message"));
+        assert!(check(|raw| raw.slots = 1).contains("slot count"));
+        assert!(check(|raw| raw.participants = 3).contains("participant count"));
+        assert!(check(|raw| raw.wake = 9).contains("wake kind"));
+        assert!(check(|raw| raw.flags |= 64).contains("flags"));
+        assert!(check(|raw| raw.description_len = u32::MAX).contains("type description"));
+        assert!(check(|raw| raw.description_len = 4).contains("fingerprint"));
+    }
+
+    #[test]
+    fn a_wrong_length_names_both() {
+        let plan = plan(None);
+        let error = plan.header(BIRTH).check("shm:a", 100).expect_err("truncated");
+        assert!(matches!(error, OpenError::Length { found: 100, .. }));
+    }
+
+    #[test]
+    fn a_type_mismatch_says_what_both_sides_have() {
+        let header = plan(Some("{x: u64 @0}")).checked(BIRTH);
+        header.check_type("a", Some("{x: u64 @0}")).expect("the same type");
+        let text = header.check_type("a", Some("{x: f64 @0}")).expect_err("another").to_string();
+        assert!(text.contains("{x: u64 @0}") && text.contains("{x: f64 @0}"), "{text}");
+        let text = header.check_type("a", None).expect_err("untyped").to_string();
+        assert!(text.contains("untyped bytes"), "{text}");
+    }
+}

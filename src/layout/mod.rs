@@ -1,0 +1,30 @@
+//! The segment as a wire format: what lies where, proved at compile time.
+//!
+//! ```text
+//! 0      header, one page, never written after creation                    header.rs
+//! 4096   participant table, one line each                                  participant.rs
+//!        ring control: each line written by one side                       spsc.rs
+//!        ring data, page aligned (for a payload alignment above 8 the first
+//!        record begins `alignment − 8` bytes into it, so payloads are aligned)
+//! ```
+//!
+//! All fields have a fixed width and are read with one load each. Lines are 128 bytes: adjacent-line
+//! prefetchers pair up 64-byte lines, and a segment must look the same to every process, whatever
+//! `CachePadded` is on its target.
+
+pub(crate) mod header;
+mod line;
+pub(crate) mod participant;
+pub(crate) mod spsc;
+
+pub use header::{Kind, WakeKind};
+pub(crate) use line::{Line, Shared};
+pub use participant::Role;
+
+/// The page size that the layout is built on, whatever the machine's is.
+pub(crate) const PAGE: u64 = 4096;
+
+/// `bytes`, rounded up to whole pages.
+pub(crate) fn pages(bytes: u64) -> u64 {
+    bytes.next_multiple_of(PAGE)
+}

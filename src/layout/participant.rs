@@ -1,0 +1,160 @@
+//! The participant table: one line for each participant, written by that participant alone.
+//!
+//! Nothing here proves life or death: only a lease does (`segment::lease`). The state says what the
+//! participant last said of itself; the process id and start time are for people.
+
+use core::fmt;
+
+use super::Line;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// What a participant does in a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Sends messages.
+    Producer,
+    /// Receives messages.
+    Consumer,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Producer => "producer",
+            Role::Consumer => "consumer",
+        })
+    }
+}
+
+/// What a participant last said of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Nobody was ever here.
+    Nothing,
+    /// I am here. Without a lease to prove it: it died.
+    Attached,
+    /// Goodbye.
+    Closed,
+}
+
+const ATTACHED: u32 = 1;
+const CLOSED: u32 = 2;
+
+/// One participant's line.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Entry {
+    state: AtomicU32,
+    pid: AtomicU32,
+    started: AtomicU64,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    waits: AtomicU64,
+    sleeps: AtomicU64,
+    wakes: AtomicU64,
+}
+
+/// An entry on a line of its own.
+pub(crate) type Participant = Line<Entry>;
+
+#[cfg(not(loom))]
+static_assertions::assert_eq_size!(Participant, [u8; 128]);
+
+/// What a participant has done since it attached, as it last wrote it down: it does so now and then (an
+/// eighth of the ring, before it sleeps, when it leaves), not per message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Messages sent or received.
+    pub messages: u64,
+    /// Bytes of payload sent or received.
+    pub bytes: u64,
+    /// Times that a call found the ring full or empty and waited.
+    pub waits: u64,
+    /// Times that a wait slept in the kernel.
+    pub sleeps: u64,
+    /// Times that the peer was woken from its sleep.
+    pub wakes: u64,
+}
+
+impl Entry {
+    /// Says that a participant is here. It holds the lease already.
+    pub(crate) fn attach(&self, pid: u32, started: u64) {
+        self.pid.store(pid, Ordering::Relaxed);
+        self.started.store(started, Ordering::Relaxed);
+        self.store_traffic(0, 0);
+        self.store_waits(0, 0, 0);
+        self.state.store(ATTACHED, Ordering::Release); // edge: goodbye (release)
+    }
+
+    /// Takes the place of a participant that is not here, where there are no leases. `false`: it is taken.
+    pub(crate) fn claim(&self) -> bool {
+        let said = self.state.load(Ordering::Relaxed);
+        let vacant = said == 0 || said == CLOSED;
+        // edge: goodbye (acquire)
+        vacant && self.state.compare_exchange(said, ATTACHED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Says goodbye. Everything that this participant has done happens before whoever reads it.
+    pub(crate) fn close(&self) {
+        self.state.store(CLOSED, Ordering::Release); // edge: goodbye (release)
+    }
+
+    /// What the participant last said. An unknown value counts as "attached": the lease decides then.
+    pub(crate) fn said(&self) -> Said {
+        // edge: goodbye (acquire)
+        match self.state.load(Ordering::Acquire) {
+            0 => Said::Nothing,
+            CLOSED => Said::Closed,
+            _ => Said::Attached,
+        }
+    }
+
+    /// The process, by its own account.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// When that process started, in clock ticks since boot.
+    pub(crate) fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// Writes down what was sent or received.
+    pub(crate) fn store_traffic(&self, messages: u64, bytes: u64) {
+        self.messages.store(messages, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Writes down how it was waited.
+    pub(crate) fn store_waits(&self, waits: u64, sleeps: u64, wakes: u64) {
+        self.waits.store(waits, Ordering::Relaxed);
+        self.sleeps.store(sleeps, Ordering::Relaxed);
+        self.wakes.store(wakes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        Counters {
+            messages: self.messages.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            waits: self.waits.load(Ordering::Relaxed),
+            sleeps: self.sleeps.load(Ordering::Relaxed),
+            wakes: self.wakes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zeroed_line_has_said_nothing() {
+        let line = Participant::default();
+        assert_eq!(line.said(), Said::Nothing);
+        line.attach(7, 9);
+        assert_eq!((line.said(), line.pid(), line.started()), (Said::Attached, 7, 9));
+        line.close();
+        assert_eq!(line.said(), Said::Closed);
+    }
+}

@@ -1,0 +1,154 @@
+//! The control lines of an `spsc` ring, and where its parts lie.
+//!
+//! | line | written by | read by | when |
+//! |---|---|---|---|
+//! | producer | producer | next producer, inspection | lazily: an eighth of the ring, before a wait, at the end |
+//! | head | consumer | producer | lazily, an eighth of the ring at a time |
+//! | consumer | consumer | producer when it is blocked, next consumer | per message |
+//! | data bell | both | both | when the consumer sleeps |
+//! | space bell | both | both | when the producer sleeps |
+
+use super::participant::Participant;
+use super::{Line, PAGE, pages};
+use crate::frame::HEADER;
+use crate::sync::{AtomicU32, AtomicU64, Futex};
+
+/// How many participants an `spsc` ring has: the producer, then the consumer.
+pub(crate) const PARTICIPANTS: u32 = 2;
+/// The smallest ring, in bytes.
+pub(crate) const SIZE_MIN: u64 = 64;
+/// The largest ring, in bytes: a record's length has 32 bits, and a record is at most half the ring.
+pub(crate) const SIZE_MAX: u64 = 1 << 33;
+
+/// The producer's own line.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct ProducerLine {
+    /// A position at which a record began or will begin; at most an eighth of the ring or one record behind
+    /// the next record's.
+    pub(crate) tail: AtomicU64,
+}
+
+/// The consumer's own line.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct ConsumerLine {
+    /// The first position that is not released.
+    pub(crate) position: AtomicU64,
+    /// The end of the last message that was handed to the user.
+    pub(crate) taken: AtomicU64,
+}
+
+/// A bell's line: see `wait::bell`.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct BellLine {
+    /// The sequence of rings, and the bit that says that somebody sleeps.
+    pub(crate) word: Futex,
+    /// Not zero once a participant joined that cannot use `membarrier`.
+    pub(crate) symmetric: AtomicU32,
+}
+
+/// The ring's control lines.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Control {
+    pub(crate) producer: Line<ProducerLine>,
+    pub(crate) head: Line<AtomicU64>,
+    pub(crate) consumer: Line<ConsumerLine>,
+    pub(crate) data_bell: Line<BellLine>,
+    pub(crate) space_bell: Line<BellLine>,
+}
+
+/// The participant table of an `spsc` ring.
+pub(crate) type Participants = [Participant; PARTICIPANTS as usize];
+
+/// Where the participant table begins.
+pub(crate) const PARTICIPANTS_AT: u64 = PAGE;
+/// Where the control lines begin.
+pub(crate) const CONTROL_AT: u64 = PARTICIPANTS_AT + PARTICIPANTS as u64 * 128;
+/// Where the data begins.
+pub(crate) const DATA_AT: u64 = 2 * PAGE;
+
+#[cfg(not(loom))]
+mod proofs {
+    use super::*;
+    use static_assertions::const_assert;
+
+    static_assertions::assert_eq_size!(Participants, [u8; 256]);
+    static_assertions::assert_eq_size!(Control, [u8; 5 * 128]);
+    const_assert!(core::mem::offset_of!(Control, head) == 128);
+    const_assert!(core::mem::offset_of!(Control, consumer) == 256);
+    const_assert!(core::mem::offset_of!(Control, data_bell) == 384);
+    const_assert!(core::mem::offset_of!(Control, space_bell) == 512);
+    const_assert!(core::mem::offset_of!(ConsumerLine, taken) == 8);
+    const_assert!(core::mem::offset_of!(BellLine, symmetric) == 4);
+    const_assert!(CONTROL_AT.is_multiple_of(128));
+    const_assert!(CONTROL_AT + 5 * 128 <= DATA_AT);
+}
+
+/// Sizes of a ring, checked: both are powers of two, and at least two aligned records fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Bytes of the ring, a power of two.
+    pub(crate) size: u64,
+    /// Alignment of payloads, a power of two from 8 to a page.
+    pub(crate) align: u64,
+}
+
+impl Sizes {
+    /// Checks a size and an alignment; the error says which of the two is not possible, and the rule.
+    pub(crate) fn new(size: u64, align: u64) -> Result<Sizes, (&'static str, u64, &'static str)> {
+        if !align.is_power_of_two() || !(HEADER..=PAGE).contains(&align) {
+            return Err(("payload alignment", align, "a power of two from 8 to 4096"));
+        }
+        if !size.is_power_of_two() || !(SIZE_MIN..=SIZE_MAX).contains(&size) || size < 4 * align {
+            return Err((
+                "ring size",
+                size,
+                "a power of two from 64 bytes to 8 GiB, at least four times the alignment",
+            ));
+        }
+        Ok(Sizes { size, align })
+    }
+
+    /// Where the first record's header lies in the segment.
+    pub(crate) fn records_at(self) -> u64 {
+        DATA_AT + self.align - HEADER
+    }
+
+    /// Bytes of the whole segment.
+    pub(crate) fn total(self) -> u64 {
+        DATA_AT + pages(self.align - HEADER + self.size)
+    }
+
+    /// The largest message: its record is half the ring, so it fits eventually, wherever the ring stands. (It
+    /// needs at most a padding record shorter than itself, itself, and the next record's header.)
+    pub(crate) fn largest(self) -> u64 {
+        (self.size / 2 - HEADER).min(u64::from(u32::MAX))
+    }
+
+    /// Bytes that records can take at once: all but the header that follows the last record.
+    pub(crate) fn capacity(self) -> u64 {
+        self.size - HEADER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_aligned() {
+        for align in [8, 16, 64, 4096] {
+            let sizes = Sizes { size: 1 << 16, align };
+            assert_eq!((sizes.records_at() + HEADER) % align, 0);
+            assert!(sizes.records_at() + sizes.size <= sizes.total());
+        }
+    }
+
+    #[test]
+    fn a_plain_ring_costs_two_pages_beside_its_data() {
+        assert_eq!(Sizes { size: 1 << 20, align: 8 }.total(), (1 << 20) + 8192);
+    }
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod model;
+
+mod channel;
+mod error;
+mod frame;
+mod layout;
+mod ring;
+mod segment;
+mod seq;
+pub mod shape;
+mod sync;
+mod wait;
+
+pub use channel::{Backing, Geometry, inspect, spsc};
+pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError};
+pub use layout::participant::Counters;
+pub use layout::{Kind, Role, WakeKind};
+pub use ringway_derive::Shape;
+pub use segment::Owner;
+pub use segment::address::Address;
+pub use shape::Shape;
+pub use spsc::{Peer, Tune};
+pub use sync::Fence;
+pub use wait::Wait;
+
+/// Built without bell, fork check and counters, to measure what they cost (`--cfg ringway_bare`). Such a build
+/// wakes nobody.
+const BARE: bool = cfg!(ringway_bare);
+
+// The derive names this crate as its users do.
+extern crate self as ringway;

@@ -1,0 +1,194 @@
+//! The consumer's side: find, read, release.
+
+use core::cell::Cell;
+
+use super::lag::{Lag, Pace};
+use super::{Window, boundary, stride, within};
+use crate::error::Corrupt;
+use crate::frame::{self, Record};
+use crate::layout::Shared;
+use crate::layout::participant::Participant;
+use crate::layout::spsc::{Control, Sizes};
+use crate::seq::Seq;
+use crate::sync::Ordering;
+
+/// A committed message that this consumer has taken and not released.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) at: Seq,
+    pub(crate) len: u64,
+    pub(crate) tag: u16,
+    pub(crate) redelivered: bool,
+}
+
+/// The consumer of a record ring.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    window: Window,
+    control: Shared<Control>,
+    line: Shared<Participant>,
+    sizes: Sizes,
+    /// Where the next record begins.
+    next: Seq,
+    /// What was last written to `head`.
+    head_written: Cell<Seq>,
+    /// Messages up to here were in the hands of a consumer that died.
+    redelivered_to: Seq,
+    lag: Lag,
+    /// `next` and `messages` when the ring was last found empty.
+    run_began: (Seq, u64),
+    messages: u64,
+    bytes: u64,
+}
+
+impl Consumer {
+    /// Goes on where the last consumer stopped. The caller holds the consumer's lease.
+    pub(crate) fn attach(
+        window: Window,
+        control: Shared<Control>,
+        line: Shared<Participant>,
+        sizes: Sizes,
+        pace: Pace,
+    ) -> Result<Consumer, Corrupt> {
+        // edge: handover (acquire)
+        let position = control.consumer.position.load(Ordering::Acquire);
+        let next = boundary("consumer position", position, sizes.align)?;
+        let taken = Seq(control.consumer.taken.load(Ordering::Relaxed));
+        // A consumer that died between two stores may have released more than it noted as taken.
+        let redelivered_to = if next.since(taken) <= sizes.size { next } else { taken };
+        within("taken position", redelivered_to, next, sizes.size)?;
+        control.head.store(next.0, Ordering::Release); // edge: reclaim (release)
+        Ok(Consumer {
+            window,
+            control,
+            line,
+            sizes,
+            next,
+            head_written: Cell::new(next),
+            redelivered_to,
+            lag: Lag::new(pace),
+            run_began: (next, 0),
+            messages: 0,
+            bytes: 0,
+        })
+    }
+
+    /// Messages and bytes received by this consumer.
+    pub(crate) fn received(&self) -> (u64, u64) {
+        (self.messages, self.bytes)
+    }
+
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.lag.set_pace(pace);
+    }
+
+    /// Takes the next message. When there is none, waits as `Lag` says, and looks once more.
+    #[inline(always)]
+    pub(crate) fn find(&mut self) -> Result<Option<Found>, Corrupt> {
+        // edge: commit (acquire)
+        let word = self.window.load_header(self.next, Ordering::Acquire);
+        if word == frame::UNCOMMITTED {
+            return self.find_after_wait();
+        }
+        self.take(word)
+    }
+
+    #[inline(never)]
+    fn find_after_wait(&mut self) -> Result<Option<Found>, Corrupt> {
+        let (position, messages) = self.run_began;
+        self.lag.wait(self.messages - messages, self.next.since(position));
+        self.run_began = (self.next, self.messages);
+        self.find_now()
+    }
+
+    /// Takes the next message if there is one now.
+    pub(crate) fn find_now(&mut self) -> Result<Option<Found>, Corrupt> {
+        // edge: commit (acquire)
+        match self.window.load_header(self.next, Ordering::Acquire) {
+            frame::UNCOMMITTED => Ok(None),
+            word => self.take(word),
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, word: u64) -> Result<Option<Found>, Corrupt> {
+        match frame::parse(word)? {
+            Record::Message { len, tag } => self.take_message(len, tag).map(Some),
+            Record::Padding { len } => self.pass_padding(len),
+        }
+    }
+
+    #[inline(always)]
+    fn take_message(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
+        let at = self.next;
+        let footprint = frame::footprint(len, self.sizes.align);
+        let to_end = self.sizes.size - at.offset(self.window.mask());
+        if footprint > to_end {
+            return Err(Corrupt { what: "record length", found: len, allowed: to_end - frame::HEADER });
+        }
+        self.next = at.after(footprint);
+        self.messages += 1;
+        if !crate::BARE {
+            self.bytes += len;
+            // edge: handover (release, by the lease)
+            self.control.consumer.taken.store(self.next.0, Ordering::Relaxed);
+        }
+        let redelivered = self.redelivered_to.since(at).wrapping_sub(1) < self.sizes.size;
+        Ok(Found { at, len, tag, redelivered })
+    }
+
+    /// Padding always ends at the end of the ring, and what follows it was committed with it.
+    #[cold]
+    fn pass_padding(&mut self, len: u64) -> Result<Option<Found>, Corrupt> {
+        let to_end = self.sizes.size - self.next.offset(self.window.mask());
+        if len + frame::HEADER != to_end {
+            return Err(Corrupt { what: "padding length", found: len, allowed: to_end - frame::HEADER });
+        }
+        let next = self.next.after(to_end);
+        // edge: commit (acquire)
+        match self.window.load_header(next, Ordering::Acquire) {
+            frame::UNCOMMITTED => Err(Corrupt { what: "record after padding", found: 0, allowed: u64::MAX }),
+            word => match frame::parse(word)? {
+                Record::Message { len, tag } => {
+                    self.next = next;
+                    self.take_message(len, tag).map(Some)
+                }
+                Record::Padding { .. } => {
+                    Err(Corrupt { what: "record after padding", found: word, allowed: frame::message(0, 0) })
+                }
+            },
+        }
+    }
+
+    /// The payload of a message that is taken.
+    #[inline(always)]
+    pub(crate) fn payload(&self, found: &Found) -> &[u8] {
+        self.window.bytes(found.at, found.len).expect("a taken record lies within the ring")
+    }
+
+    /// Releases every message taken so far.
+    #[inline(always)]
+    pub(crate) fn release(&self) {
+        self.control.consumer.position.store(self.next.0, Ordering::Release); // edge: reclaim (release)
+        if self.next.since(self.head_written.get()) >= stride(self.sizes.size) {
+            self.control.head.store(self.next.0, Ordering::Release); // edge: reclaim (release)
+            self.head_written.set(self.next);
+            self.write_down();
+        }
+    }
+
+    /// Writes the counters down, for inspection.
+    pub(crate) fn write_down(&self) {
+        self.line.store_traffic(self.messages, self.bytes);
+    }
+
+    /// Bytes committed and not released.
+    pub(crate) fn backlog(&self) -> Result<u64, Corrupt> {
+        super::backlog(&self.window, &self.control, self.sizes)
+    }
+
+    /// Is there nothing to take now?
+    pub(crate) fn is_drained(&self) -> bool {
+        super::is_drained(&self.window, &self.control)
+    }
+}

@@ -1,0 +1,122 @@
+//! Leases: exclusive locks on bytes far behind the end of the segment, the only proof of life and death.
+//!
+//! They are open-file-description (OFD) locks: the kernel drops one when the last descriptor of that
+//! description is closed, so at the latest when the process dies, whatever way it dies. A byte that is not
+//! locked has no living participant, in whichever PID namespace it lived; a process that is merely stopped
+//! keeps its lock. Every participant holds its locks through a description of its own: a `dup` or a forked
+//! child would share them (see `process`). `F_SETLK` would not do: an unrelated `close` in the same process
+//! drops its locks.
+
+use std::fs::File;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+/// The byte of the membership lock, which makes "open and join" and "leave and unlink" exclusive. No segment
+/// is that long.
+const MEMBERSHIP: i64 = 1 << 48;
+/// The byte of participant 0's lease; participant *k*'s is *k* further on.
+const LEASE_BASE: i64 = MEMBERSHIP + 1;
+
+/// How long to wait for the membership lock, which is held for microseconds unless its holder was stopped.
+pub(crate) const MEMBERSHIP_PATIENCE: Duration = Duration::from_secs(5);
+
+fn byte(kind: libc::c_int, start: i64) -> libc::flock {
+    libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: start, l_len: 1, l_pid: 0 }
+}
+
+fn try_lock(file: &File, start: i64) -> io::Result<bool> {
+    loop {
+        return match fcntl(file, FcntlArg::F_OFD_SETLK(&byte(libc::F_WRLCK, start))) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(Errno::EINTR) => continue,
+            Err(errno) => Err(errno.into()),
+        };
+    }
+}
+
+fn unlock(file: &File, start: i64) {
+    // Unlocking a byte of an open description cannot fail, and closing it would do the same.
+    let _ = fcntl(file, FcntlArg::F_OFD_SETLK(&byte(libc::F_UNLCK, start)));
+}
+
+/// Takes the lease of participant `id` for this description. `false`: somebody else lives there.
+pub(crate) fn take(file: &File, id: u32) -> io::Result<bool> {
+    try_lock(file, LEASE_BASE + i64::from(id))
+}
+
+/// Gives the lease of participant `id` back.
+pub(crate) fn give_back(file: &File, id: u32) {
+    unlock(file, LEASE_BASE + i64::from(id));
+}
+
+/// Does some other description hold the lease of participant `id`? Takes nothing.
+pub(crate) fn is_held(file: &File, id: u32) -> io::Result<bool> {
+    let mut lock = byte(libc::F_WRLCK, LEASE_BASE + i64::from(id));
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(lock.l_type != libc::F_UNLCK as i16)
+}
+
+/// The membership lock, held until dropped.
+pub(crate) struct Membership<'a>(&'a File);
+
+impl<'a> Membership<'a> {
+    /// Waits for the lock; `None` when its holder kept it for longer than [`MEMBERSHIP_PATIENCE`].
+    pub(crate) fn lock(file: &'a File) -> io::Result<Option<Self>> {
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(10);
+        while !try_lock(file, MEMBERSHIP)? {
+            if started.elapsed() > MEMBERSHIP_PATIENCE {
+                return Ok(None);
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+        Ok(Some(Membership(file)))
+    }
+}
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        unlock(self.0, MEMBERSHIP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn twice() -> (File, File) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let other = file.reopen().expect("a second description");
+        (file.into_file(), other)
+    }
+
+    #[test]
+    fn a_lease_is_exclusive_and_ends_with_its_description() {
+        let (mine, other) = twice();
+        assert!(take(&mine, 3).expect("lock"));
+        assert!(take(&mine, 3).expect("one's own lease is no obstacle"));
+        assert!(is_held(&other, 3).expect("query"));
+        assert!(!is_held(&mine, 3).expect("one's own lock is not another's"));
+        assert!(!is_held(&other, 4).expect("query"));
+        assert!(!take(&other, 3).expect("taken"));
+        drop(mine);
+        assert!(!is_held(&other, 3).expect("query"));
+        assert!(take(&other, 3).expect("free again"));
+    }
+
+    #[test]
+    fn membership_is_exclusive() {
+        let (mine, other) = twice();
+        let held = Membership::lock(&mine).expect("lock").expect("free");
+        assert!(!try_lock(&other, MEMBERSHIP).expect("query"));
+        drop(held);
+        assert!(try_lock(&other, MEMBERSHIP).expect("query"));
+    }
+}

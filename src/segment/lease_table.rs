@@ -1,0 +1,61 @@
+//! The descriptors that hold this process's leases, for the fork handlers to find.
+//!
+//! A spin lock guards the table, held for a few instructions and across `fork` itself, so that a child never
+//! finds the table half written. In the child only async-signal-safe work is allowed: emptying the table
+//! neither allocates nor frees.
+#![allow(unsafe_code)]
+
+use core::cell::UnsafeCell;
+use std::os::fd::RawFd;
+use std::thread;
+
+use crate::sync::{LocalU32, Ordering};
+
+/// The table of this process.
+pub(crate) static LEASES: Table =
+    Table { locked: LocalU32::new(0), descriptors: UnsafeCell::new(Vec::new()) };
+
+/// Descriptors under a spin lock.
+pub(crate) struct Table {
+    locked: LocalU32,
+    descriptors: UnsafeCell<Vec<RawFd>>,
+}
+
+// SAFETY: the descriptors are reached only between `lock` and `unlock`.
+unsafe impl Sync for Table {}
+
+impl Table {
+    pub(crate) fn lock(&self) {
+        // edge: table (acquire)
+        while self.locked.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            thread::yield_now();
+        }
+    }
+
+    pub(crate) fn unlock(&self) {
+        self.locked.store(0, Ordering::Release); // edge: table (release)
+    }
+
+    pub(crate) fn insert(&self, descriptor: RawFd) {
+        self.lock();
+        // SAFETY: the lock is held, so this is the only reference.
+        let descriptors = unsafe { &mut *self.descriptors.get() };
+        descriptors.push(descriptor);
+        self.unlock();
+    }
+
+    pub(crate) fn remove(&self, descriptor: RawFd) {
+        self.lock();
+        // SAFETY: the lock is held, so this is the only reference.
+        let descriptors = unsafe { &mut *self.descriptors.get() };
+        descriptors.retain(|other| *other != descriptor);
+        self.unlock();
+    }
+
+    /// Empties the table, giving every descriptor to `act`. The caller holds the lock.
+    pub(crate) fn take_all(&self, act: impl FnMut(RawFd)) {
+        // SAFETY: the caller holds the lock: in a forked child, the parent's thread that forked.
+        let descriptors = unsafe { &mut *self.descriptors.get() };
+        descriptors.drain(..).for_each(act);
+    }
+}

@@ -1,0 +1,61 @@
+//! Segments without a name: memory behind a descriptor, its length sealed.
+
+use std::fs::File;
+use std::os::fd::RawFd;
+use std::os::unix::fs::MetadataExt;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{place, reserve};
+use crate::error::OpenError;
+
+/// What a memfd is called in messages.
+pub(crate) const TEXT: &str = "memfd";
+
+/// The seals of a ring: nobody can change its length under a reader, nor take the seals off.
+const SEALS: SealFlag = SealFlag::F_SEAL_SHRINK.union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_SEAL);
+
+fn system(call: &'static str, errno: Errno) -> OpenError {
+    OpenError::System { call, place: TEXT.to_owned(), source: errno.into() }
+}
+
+/// A memfd of `len` bytes, all of them reserved.
+pub(crate) fn create(len: u64) -> Result<File, OpenError> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let file: File = memfd_create(c"ringway", flags).map_err(|errno| system("memfd_create", errno))?.into();
+    reserve::reserve(&file, TEXT, None, len)?;
+    Ok(file)
+}
+
+/// Seals a memfd that has its length.
+pub(crate) fn seal(file: &File) -> Result<(), OpenError> {
+    fcntl(file, FcntlArg::F_ADD_SEALS(SEALS)).map(drop).map_err(|errno| system("seal", errno))
+}
+
+/// Opens the segment behind descriptor `fd` anew. A file without a name must be sealed; one with a name is
+/// as good as its name.
+pub(crate) fn open(fd: RawFd) -> Result<File, OpenError> {
+    let text = format!("fd:{fd}");
+    let own = place::reopen(&fd, &text)?;
+    let metadata = super::metadata(&own, &text)?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile { place: text, found: "no regular file" });
+    }
+    if metadata.nlink() == 0 {
+        check_seals(&own, text)?;
+    }
+    Ok(own)
+}
+
+fn check_seals(file: &File, text: String) -> Result<(), OpenError> {
+    // A file that knows no seals has none.
+    let bits = fcntl(file, FcntlArg::F_GET_SEALS).unwrap_or(0);
+    let missing = SEALS.difference(SealFlag::from_bits_truncate(bits));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter_names().map(|(name, _)| name).collect();
+    Err(OpenError::NotSealed { place: text, missing: names.join(" and ") })
+}

@@ -1,0 +1,78 @@
+//! Reserving memory before use: a full file system is an error at creation, never a SIGBUS later.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::posix_fallocate;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::statvfs::{fstatvfs, statvfs};
+
+use crate::error::OpenError;
+
+/// Makes `file` `len` bytes long and has the file system set all of them aside. `directory`: where the file
+/// lives, for the message and the space that is free there; `None` for a memfd.
+pub(crate) fn reserve(file: &File, place: &str, directory: Option<&Path>, len: u64) -> Result<(), OpenError> {
+    check_file_size_limit(len)?;
+    match allocate(file, len) {
+        Ok(()) => Ok(()),
+        Err(Errno::ENOSPC | Errno::EDQUOT) => Err(no_space(file, place, directory, len)),
+        Err(Errno::EFBIG) => Err(OpenError::Option {
+            option: "ring size",
+            asked: len,
+            rule: "at most the largest file of this file system",
+        }),
+        Err(errno) => {
+            Err(OpenError::System { call: "posix_fallocate", place: place.to_owned(), source: errno.into() })
+        }
+    }
+}
+
+/// Going past `RLIMIT_FSIZE` would raise SIGXFSZ, so look first.
+fn check_file_size_limit(len: u64) -> Result<(), OpenError> {
+    match getrlimit(Resource::RLIMIT_FSIZE) {
+        Ok((allowed, _)) if allowed != RLIM_INFINITY && len > allowed => {
+            Err(OpenError::Limit { limit: "RLIMIT_FSIZE (file size)", allowed, need: len })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn allocate(file: &File, len: u64) -> Result<(), Errno> {
+    let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+    loop {
+        match posix_fallocate(file, 0, len) {
+            Err(Errno::EINTR) => continue,
+            Err(Errno::EOPNOTSUPP) => return write_zeros(file, len as u64),
+            result => return result,
+        }
+    }
+}
+
+/// For file systems that cannot reserve: writing is the only way to have the space.
+fn write_zeros(file: &File, len: u64) -> Result<(), Errno> {
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    let mut at = 0;
+    while at < len {
+        let piece = &ZEROS[..ZEROS.len().min((len - at) as usize)];
+        file.write_all_at(piece, at)
+            .map_err(|error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        at += piece.len() as u64;
+    }
+    Ok(())
+}
+
+fn no_space(file: &File, place: &str, directory: Option<&Path>, need: u64) -> OpenError {
+    let space = match directory {
+        Some(directory) => statvfs(directory),
+        None => fstatvfs(file),
+    };
+    OpenError::NoSpace {
+        place: place.to_owned(),
+        directory: directory.map_or("memory".to_owned(), |directory| directory.display().to_string()),
+        need,
+        available: space.map_or(0, |space| space.blocks_available() * space.fragment_size()),
+    }
+}

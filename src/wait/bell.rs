@@ -1,0 +1,119 @@
+//! The bell: a futex word that says whether somebody sleeps.
+//!
+//! ```text
+//!  31                                              1   0
+//! +------------------------------------------------+---+
+//! |              how often it was rung             | S |   S: somebody sleeps
+//! +------------------------------------------------+---+
+//! ```
+//!
+//! # Why no wake-up is lost
+//!
+//! The sleeper sets S, runs the heavy fence, looks for its condition once more, and sleeps only while the word
+//! is what it left. The waker makes the condition true, runs the light fence, and looks at S. By the fences
+//! one of the two sees the other: either the sleeper's second look finds the condition true, or the waker
+//! finds S set. A waker that finds S changes the word before it wakes, so a sleeper that has not reached the
+//! kernel yet finds the word changed and does not sleep.
+//!
+//! S clears itself: the waker takes it away with the same store that changes the word. A sleeper that died
+//! costs one wake-up that finds nobody. A waker that dies between its store and the wake-up leaves a
+//! sleeper, whose sleep is bounded: it looks again after the liveness interval.
+//!
+//! | edge | from | to | carries |
+//! |---|---|---|---|
+//! | asleep | sleeper's S, then heavy fence, then its second look | waker's condition, then light fence, then its look at S | one of the two looks sees the other's store |
+
+use core::time::Duration;
+
+use crate::layout::spsc::BellLine;
+use crate::sync::{Fence, Ordering, Woken, heavy_fence, light_fence};
+
+/// Somebody sleeps, or is about to.
+const ASLEEP: u32 = 1;
+/// One ring of the bell.
+const RING: u32 = 2;
+
+/// Which fences the participants of this bell use.
+#[inline(always)]
+pub(crate) fn fence_of(bell: &BellLine) -> Fence {
+    if bell.symmetric.load(Ordering::Relaxed) == 0 { Fence::Asymmetric } else { Fence::Symmetric }
+}
+
+/// Says that a participant joined that cannot use `membarrier`. Who rings at this very moment may still use the
+/// light fence; the bounded wait covers that.
+pub(crate) fn make_symmetric(bell: &BellLine) {
+    bell.symmetric.store(1, Ordering::Relaxed);
+}
+
+/// Wakes whoever sleeps on a condition that the caller has just made true. `true`: somebody said that they
+/// sleep. Without a sleeper: a load and no system call.
+#[inline(always)]
+pub(crate) fn ring(bell: &BellLine) -> bool {
+    light_fence(fence_of(bell));
+    let word = bell.word.load(Ordering::Relaxed);
+    word & ASLEEP != 0 && wake(bell, word)
+}
+
+#[cold]
+#[inline(never)]
+fn wake(bell: &BellLine, mut word: u32) -> bool {
+    while word & ASLEEP != 0 {
+        let rung = (word & !ASLEEP).wrapping_add(RING);
+        match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => {
+                bell.word.wake(i32::MAX as u32);
+                return true;
+            }
+            Err(now) => word = now,
+        }
+    }
+    false
+}
+
+/// Says that the caller is about to sleep. After this it must look for its condition once more, and then either
+/// go on or [`sleep`].
+pub(crate) fn announce(bell: &BellLine) -> u32 {
+    let word = bell.word.fetch_or(ASLEEP, Ordering::Relaxed) | ASLEEP;
+    heavy_fence(fence_of(bell));
+    word
+}
+
+/// Sleeps until the bell is rung after `announced`, or until `deadline` on the monotonic clock.
+pub(crate) fn sleep(bell: &BellLine, announced: u32, deadline: Duration) -> Woken {
+    bell.word.sleep(announced, deadline)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_without_a_sleeper_stays_as_it_is() {
+        let bell = BellLine::default();
+        assert!(!ring(&bell));
+        assert_eq!(bell.word.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_dead_sleeper_costs_one_wake() {
+        let bell = BellLine::default();
+        announce(&bell);
+        assert!(ring(&bell));
+        assert!(!ring(&bell));
+    }
+
+    #[test]
+    fn a_ring_between_announcement_and_sleep_is_not_slept_over() {
+        let bell = BellLine::default();
+        let announced = announce(&bell);
+        assert!(ring(&bell));
+        assert_eq!(sleep(&bell, announced, Duration::from_secs(u64::MAX / 4)), Woken::LookAgain);
+    }
+
+    #[test]
+    fn a_sleep_ends_at_its_deadline() {
+        let bell = BellLine::default();
+        let announced = announce(&bell);
+        assert_eq!(sleep(&bell, announced, crate::wait::now()), Woken::TimedOut);
+    }
+}

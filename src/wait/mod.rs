@@ -1,0 +1,212 @@
+//! Waiting: how long to look, when to sleep, and when to look whether the peer still lives.
+//!
+//! A wait is a bell and closures; it knows nothing of rings.
+
+pub(crate) mod bell;
+mod pauses;
+
+use core::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::layout::spsc::BellLine;
+use crate::sync::Woken;
+pub(crate) use pauses::pauses_in;
+
+/// Polls between two looks at the clock.
+const POLLS: u32 = 64;
+
+/// How a blocking call waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wait {
+    /// Looks again and again and never sleeps: the shortest latency, at the price of a core. Once per liveness
+    /// interval it asks the kernel whether the peer lives; the `try_` calls never make a system call.
+    Spin,
+    /// Spins for a while (25 µs unless told otherwise), about as long as a wake-up takes, then sleeps.
+    #[default]
+    Adaptive,
+    /// Sleeps at once: no processor time is spent on waiting.
+    Park,
+}
+
+/// What bounds a wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) how: Wait,
+    /// How long `Adaptive` spins before it sleeps.
+    pub(crate) spin: Duration,
+    /// How often to look whether the peer lives, and the longest that a lost wake-up can cost.
+    pub(crate) interval: Duration,
+    /// When to give up, on the monotonic clock.
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// The time since boot on the monotonic clock, which futex deadlines count on.
+pub(crate) fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Into::into).unwrap_or_default()
+}
+
+/// What a wait looks for.
+pub(crate) trait Condition {
+    /// What is found.
+    type Found;
+    /// A cheap look, made often.
+    fn poll(&mut self) -> Option<Self::Found>;
+    /// A look that misses nothing that was published before it: made before and after each sleep.
+    fn look(&mut self) -> Option<Self::Found>;
+    /// A look whether the peer still lives: made once per interval and before a wait's first sleep.
+    fn check(&mut self) -> Option<Self::Found>;
+    /// Called before each sleep.
+    fn before_sleep(&mut self);
+}
+
+/// Waits until `condition` finds something; `None` when the deadline passed first.
+pub(crate) fn wait<C: Condition>(
+    bell: &BellLine,
+    patience: &Patience,
+    condition: &mut C,
+) -> Option<C::Found> {
+    let started = now();
+    let late = |time: Duration| patience.deadline.is_some_and(|deadline| time >= deadline);
+    let mut check_at = match patience.how {
+        Wait::Spin => started.saturating_add(patience.interval),
+        Wait::Adaptive | Wait::Park => started,
+    };
+    let mut spin_until = started.saturating_add(match patience.how {
+        Wait::Spin => Duration::MAX,
+        Wait::Adaptive => patience.spin,
+        Wait::Park => Duration::ZERO,
+    });
+    let mut time = started;
+    loop {
+        while time < spin_until {
+            for _ in 0..POLLS {
+                if let Some(found) = condition.poll() {
+                    return Some(found);
+                }
+            }
+            time = now();
+            if late(time) {
+                return condition.look();
+            }
+            if patience.how == Wait::Spin && time >= check_at {
+                if let Some(found) = condition.check() {
+                    return Some(found);
+                }
+                check_at = time.saturating_add(patience.interval);
+            }
+        }
+        if time >= check_at {
+            if let Some(found) = condition.check() {
+                return Some(found);
+            }
+            check_at = time.saturating_add(patience.interval);
+        }
+        let woken = match sleep_once(bell, patience, condition, check_at) {
+            Ok(found) => return Some(found),
+            Err(woken) => woken,
+        };
+        time = now();
+        if late(time) {
+            return condition.look();
+        }
+        if woken == Woken::LookAgain && patience.how == Wait::Adaptive {
+            spin_until = time.saturating_add(patience.spin);
+        }
+    }
+}
+
+/// Announces a sleep, looks, sleeps until `until` at the latest, looks.
+fn sleep_once<C: Condition>(
+    bell: &BellLine,
+    patience: &Patience,
+    condition: &mut C,
+    until: Duration,
+) -> Result<C::Found, Woken> {
+    condition.before_sleep();
+    let announced = bell::announce(bell);
+    if let Some(found) = condition.look() {
+        return Ok(found);
+    }
+    let until = patience.deadline.map_or(until, |deadline| deadline.min(until));
+    let woken = bell::sleep(bell, announced, until);
+    condition.look().ok_or(woken)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Finds something at its `n`th look, and counts.
+    #[derive(Default)]
+    struct Nth {
+        polls: u32,
+        looks: u32,
+        checks: u32,
+        sleeps: u32,
+        found_at_look: u32,
+    }
+
+    impl Condition for Nth {
+        type Found = ();
+
+        fn poll(&mut self) -> Option<()> {
+            self.polls += 1;
+            None
+        }
+
+        fn look(&mut self) -> Option<()> {
+            self.looks += 1;
+            (self.looks == self.found_at_look).then_some(())
+        }
+
+        fn check(&mut self) -> Option<()> {
+            self.checks += 1;
+            None
+        }
+
+        fn before_sleep(&mut self) {
+            self.sleeps += 1;
+        }
+    }
+
+    fn patience(how: Wait) -> Patience {
+        let ms = Duration::from_millis;
+        Patience { how, spin: ms(2), interval: ms(5), deadline: Some(now() + ms(40)) }
+    }
+
+    #[test]
+    fn a_spinner_never_sleeps_and_checks_its_peer() {
+        let mut condition = Nth::default();
+        assert_eq!(wait(&BellLine::default(), &patience(Wait::Spin), &mut condition), None);
+        assert_eq!(condition.sleeps, 0);
+        assert!(condition.polls > 0 && condition.checks > 0);
+        assert_eq!(condition.looks, 1, "a last look when time is up");
+    }
+
+    #[test]
+    fn a_parker_never_polls_and_looks_around_each_sleep() {
+        let mut condition = Nth::default();
+        assert_eq!(wait(&BellLine::default(), &patience(Wait::Park), &mut condition), None);
+        assert_eq!(condition.polls, 0);
+        assert!(condition.sleeps >= 2 && condition.checks >= 2, "bounded sleeps, a check after each");
+    }
+
+    #[test]
+    fn what_appears_between_announcement_and_sleep_is_found() {
+        for how in [Wait::Park, Wait::Adaptive] {
+            let mut condition = Nth { found_at_look: 1, ..Nth::default() };
+            assert_eq!(wait(&BellLine::default(), &patience(how), &mut condition), Some(()));
+            assert_eq!(condition.sleeps, 1);
+        }
+    }
+
+    #[test]
+    fn without_a_deadline_a_wait_still_ends_when_something_is_found() {
+        let mut condition = Nth { found_at_look: 4, ..Nth::default() };
+        let patience = Patience { deadline: None, ..patience(Wait::Park) };
+        assert_eq!(wait(&BellLine::default(), &patience, &mut condition), Some(()));
+        assert_eq!(condition.sleeps, 2);
+    }
+}
