@@ -45,6 +45,12 @@ pub(crate) fn padding(footprint: u64) -> u64 {
     (footprint - HEADER) | PADDING << 48
 }
 
+/// Length and tag, if the word is that of a message.
+#[inline(always)]
+pub(crate) fn as_message(word: u64) -> Option<(u64, u16)> {
+    (word >> 48 == MESSAGE).then_some((word & u64::from(u32::MAX), (word >> 32) as u16))
+}
+
 /// Takes a committed word apart.
 #[inline(always)]
 pub(crate) fn parse(word: u64) -> Result<Record, Corrupt> {

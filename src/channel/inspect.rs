@@ -13,7 +13,7 @@ use crate::layout::participant::{Counters, Participant, Said};
 use crate::layout::spsc::{CONTROL_AT, Control};
 use crate::layout::{Role, Shared};
 use crate::segment::address::{Address, SHM_DIRECTORY, SHM_PREFIX};
-use crate::segment::lease::{self, Membership};
+use crate::segment::lease;
 use crate::segment::mapping::Mapping;
 use crate::segment::place::{self, Place};
 use crate::segment::{self, boot_id, participant_at, participant_id};
@@ -120,7 +120,7 @@ where
         return Err(OpenError::NotFound { place: format!("{address} (a descriptor has no name to remove)") });
     };
     check_is_segment(&address, &file)?;
-    let _membership = Membership::lock(&file).map_err(|source| place.system("lock (OFD)", source))?;
+    let _membership = segment::membership(&file, place.text())?;
     for role in [Role::Producer, Role::Consumer] {
         let held = lease::is_held(&file, participant_id(role))
             .map_err(|source| place.system("lock (OFD)", source))?;
@@ -154,6 +154,7 @@ fn open(address: &Address) -> Result<(Option<Place>, File), OpenError> {
         return Ok((None, place::reopen(fd, &address.to_string())?));
     };
     let file = place.open(true)?.ok_or_else(|| OpenError::NotFound { place: address.to_string() })?;
+    place.check_is_file(&file)?;
     Ok((Some(place), file))
 }
 

@@ -128,9 +128,9 @@ impl Sizes {
         (self.size / 2 - HEADER).min(u64::from(u32::MAX))
     }
 
-    /// Bytes that records can take at once: all but the header that follows the last record.
+    /// Bytes that records can take at once: all but what the header that follows the last record needs.
     pub(crate) fn capacity(self) -> u64 {
-        self.size - HEADER
+        self.size - self.align
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Consumer {
     sizes: Sizes,
     /// Where the next record begins.
     next: Seq,
+    /// How much is released before `head` is written again.
+    stride: u64,
     /// What was last written to `head`.
     head_written: Cell<Seq>,
     /// Messages up to here were in the hands of a consumer that died.
@@ -64,6 +66,7 @@ impl Consumer {
             line,
             sizes,
             next,
+            stride: stride(sizes.size),
             head_written: Cell::new(next),
             redelivered_to,
             lag: Lag::new(pace),
@@ -82,19 +85,23 @@ impl Consumer {
         self.lag.set_pace(pace);
     }
 
-    /// Takes the next message. When there is none, waits as `Lag` says, and looks once more.
+    /// Takes the next message if it is there, is no padding, and is in order: the short way of [`find`].
+    ///
+    /// [`find`]: Consumer::find
     #[inline(always)]
-    pub(crate) fn find(&mut self) -> Result<Option<Found>, Corrupt> {
+    pub(crate) fn find_ready(&mut self) -> Option<Found> {
         // edge: commit (acquire)
         let word = self.window.load_header(self.next, Ordering::Acquire);
-        if word == frame::UNCOMMITTED {
-            return self.find_after_wait();
-        }
-        self.take(word)
+        let (len, tag) = frame::as_message(word)?;
+        self.take_message(len, tag)
     }
 
-    #[inline(never)]
-    fn find_after_wait(&mut self) -> Result<Option<Found>, Corrupt> {
+    /// Takes the next message. When there is none, waits as `Lag` says, and looks once more.
+    pub(crate) fn find(&mut self) -> Result<Option<Found>, Corrupt> {
+        let found = self.find_now()?;
+        if found.is_some() {
+            return Ok(found);
+        }
         let (position, messages) = self.run_began;
         self.lag.wait(self.messages - messages, self.next.since(position));
         self.run_began = (self.next, self.messages);
@@ -104,42 +111,37 @@ impl Consumer {
     /// Takes the next message if there is one now.
     pub(crate) fn find_now(&mut self) -> Result<Option<Found>, Corrupt> {
         // edge: commit (acquire)
-        match self.window.load_header(self.next, Ordering::Acquire) {
-            frame::UNCOMMITTED => Ok(None),
-            word => self.take(word),
+        let word = self.window.load_header(self.next, Ordering::Acquire);
+        if word == frame::UNCOMMITTED {
+            return Ok(None);
         }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, word: u64) -> Result<Option<Found>, Corrupt> {
         match frame::parse(word)? {
-            Record::Message { len, tag } => self.take_message(len, tag).map(Some),
-            Record::Padding { len } => self.pass_padding(len),
+            Record::Message { len, tag } => self.take_checked(len, tag).map(Some),
+            Record::Padding { len } => self.pass_padding(len).map(Some),
         }
     }
 
+    fn take_checked(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
+        let to_end = self.sizes.size - self.next.offset(self.window.mask());
+        let allowed = to_end.saturating_sub(frame::HEADER);
+        self.take_message(len, tag).ok_or(Corrupt { what: "record length", found: len, allowed })
+    }
+
+    /// Takes the message at `next`; `None` if it reaches past the end of the ring.
     #[inline(always)]
-    fn take_message(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
+    fn take_message(&mut self, len: u64, tag: u16) -> Option<Found> {
         let at = self.next;
-        let footprint = frame::footprint(len, self.sizes.align);
-        let to_end = self.sizes.size - at.offset(self.window.mask());
-        if footprint > to_end {
-            return Err(Corrupt { what: "record length", found: len, allowed: to_end - frame::HEADER });
-        }
-        self.next = at.after(footprint);
+        self.window.bytes(at, len)?;
+        self.next = at.after(frame::footprint(len, self.sizes.align));
         self.messages += 1;
-        if !crate::BARE {
-            self.bytes += len;
-            // edge: handover (release, by the lease)
-            self.control.consumer.taken.store(self.next.0, Ordering::Relaxed);
-        }
+        self.bytes += len;
         let redelivered = self.redelivered_to.since(at).wrapping_sub(1) < self.sizes.size;
-        Ok(Found { at, len, tag, redelivered })
+        Some(Found { at, len, tag, redelivered })
     }
 
     /// Padding always ends at the end of the ring, and what follows it was committed with it.
     #[cold]
-    fn pass_padding(&mut self, len: u64) -> Result<Option<Found>, Corrupt> {
+    fn pass_padding(&mut self, len: u64) -> Result<Found, Corrupt> {
         let to_end = self.sizes.size - self.next.offset(self.window.mask());
         if len + frame::HEADER != to_end {
             return Err(Corrupt { what: "padding length", found: len, allowed: to_end - frame::HEADER });
@@ -151,7 +153,7 @@ impl Consumer {
             word => match frame::parse(word)? {
                 Record::Message { len, tag } => {
                     self.next = next;
-                    self.take_message(len, tag).map(Some)
+                    self.take_checked(len, tag)
                 }
                 Record::Padding { .. } => {
                     Err(Corrupt { what: "record after padding", found: word, allowed: frame::message(0, 0) })
@@ -160,17 +162,23 @@ impl Consumer {
         }
     }
 
-    /// The payload of a message that is taken.
+    /// The payload of a message that is taken, now to be handed out: notes that for a successor.
     #[inline(always)]
-    pub(crate) fn payload(&self, found: &Found) -> &[u8] {
-        self.window.bytes(found.at, found.len).expect("a taken record lies within the ring")
+    pub(crate) fn hand_out(&self, found: &Found) -> &[u8] {
+        let payload = self.window.bytes(found.at, found.len).expect("a taken record lies within the ring");
+        // What an earlier consumer had in hand may reach further than this message.
+        if !crate::BARE && !found.redelivered {
+            // edge: handover (release, by the lease)
+            self.control.consumer.taken.store(self.next.0, Ordering::Relaxed);
+        }
+        payload
     }
 
     /// Releases every message taken so far.
     #[inline(always)]
     pub(crate) fn release(&self) {
         self.control.consumer.position.store(self.next.0, Ordering::Release); // edge: reclaim (release)
-        if self.next.since(self.head_written.get()) >= stride(self.sizes.size) {
+        if self.next.since(self.head_written.get()) >= self.stride {
             self.control.head.store(self.next.0, Ordering::Release); // edge: reclaim (release)
             self.head_written.set(self.next);
             self.write_down();

@@ -35,7 +35,7 @@ mod window;
 
 pub(crate) use consumer::{Consumer, Found};
 pub(crate) use lag::Pace;
-pub(crate) use producer::{Claimed, Producer, Refused};
+pub(crate) use producer::{Claimed, Pending, Producer, Refused};
 pub(crate) use window::Window;
 
 use crate::error::Corrupt;
@@ -76,8 +76,25 @@ fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Seq, Corrupt> {
     }
 }
 
+/// Looks that an onlooker takes at a ring in motion before it believes that what it sees is corrupt.
+const LOOKS: u32 = 64;
+
 /// Bytes that are committed and not released, as far as an onlooker can tell while others go on.
 pub(crate) fn backlog(window: &Window, control: &Shared<Control>, sizes: Sizes) -> Result<u64, Corrupt> {
+    let position = || control.consumer.position.load(Ordering::Acquire); // edge: reclaim (acquire)
+    let mut seen = backlog_once(window, control, sizes);
+    for _ in 0..LOOKS {
+        let before = position();
+        seen = backlog_once(window, control, sizes);
+        // What was walked is overwritten only after the consumer has moved on.
+        if seen.is_ok() || before == position() {
+            break;
+        }
+    }
+    seen
+}
+
+fn backlog_once(window: &Window, control: &Shared<Control>, sizes: Sizes) -> Result<u64, Corrupt> {
     let position = boundary("consumer position", control.consumer.position.load(Ordering::Acquire), sizes.align)?; // edge: reclaim (acquire)
     let tail = boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
     // The consumer may be ahead of the lazily written tail.

@@ -45,15 +45,37 @@ impl Claimed {
     }
 }
 
-/// The first header of a batch, which is stored last.
+/// How far a producer is: what commits move on.
 #[derive(Clone, Copy, Debug)]
-struct Deferred {
-    at: Seq,
-    word: u64,
-    /// For abort.
+struct Progress {
+    /// Where the next record begins.
+    tail: Seq,
+    /// Bytes from `tail` on that records may take without a look at anything: up to the end of the ring, the
+    /// consumer's position as last seen, and the next time `tail` is to be written down. Never more than half
+    /// the ring, so what fits here needs no check of its length.
     room: u64,
     messages: u64,
     bytes: u64,
+}
+
+impl Progress {
+    /// Moves on behind a record.
+    #[inline(always)]
+    fn pass(&mut self, claimed: &Claimed, next: Seq) {
+        self.tail = next;
+        self.room = claimed.room - next.since(claimed.at);
+        self.messages += 1;
+        self.bytes += claimed.len;
+    }
+}
+
+/// A batch that is not committed: the producer itself stays where it is, so a batch that is dropped or
+/// forgotten leaves nothing.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    progress: Progress,
+    /// The header that the consumer meets first; it is stored last.
+    first: Option<(Seq, u64)>,
 }
 
 /// The producer of a record ring.
@@ -63,18 +85,9 @@ pub(crate) struct Producer {
     control: Shared<Control>,
     line: Shared<Participant>,
     sizes: Sizes,
-    /// Where the next record begins.
-    tail: Seq,
-    /// Bytes from `tail` on that records may take without a look at anything: up to the end of the ring, the
-    /// consumer's position as last seen, and the next time `tail` is to be written down. Never more than half
-    /// the ring, so what fits here needs no check of its length.
-    room: u64,
+    progress: Progress,
     /// The consumer's position; may lag behind it.
     head_seen: Seq,
-    /// While a batch is open and not empty.
-    batch: Option<Deferred>,
-    messages: u64,
-    bytes: u64,
 }
 
 impl Producer {
@@ -90,64 +103,61 @@ impl Producer {
         let head_seen = boundary("consumer position", position, sizes.align)?;
         let written =
             boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
-        let tail = walk(&window, sizes, written)?;
+        // Whichever is further: what lies before the consumer's position may be overwritten by now.
+        let ahead = head_seen.since(written) <= sizes.size;
+        let tail = walk(&window, sizes, if ahead { head_seen } else { written })?;
         within("producer position", tail, head_seen, sizes.size)?;
         control.producer.tail.store(tail.0, Ordering::Relaxed);
-        Ok(Producer {
-            window,
-            control,
-            line,
-            sizes,
-            tail,
-            room: 0,
-            head_seen,
-            batch: None,
-            messages: 0,
-            bytes: 0,
-        })
+        let progress = Progress { tail, room: 0, messages: 0, bytes: 0 };
+        Ok(Producer { window, control, line, sizes, progress, head_seen })
     }
 
     /// Messages and bytes sent by this producer.
     pub(crate) fn sent(&self) -> (u64, u64) {
-        (self.messages, self.bytes)
+        (self.progress.messages, self.progress.bytes)
     }
 
     /// Copies a message in and commits it.
     #[inline(always)]
     pub(crate) fn send(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
         let len = payload.len() as u64;
-        let footprint = frame::footprint(len, self.sizes.align);
-        if footprint > self.room {
+        if frame::footprint(len, self.sizes.align) > self.progress.room {
             return self.send_slowly(tag, payload);
         }
-        let at = self.tail;
-        let next = at.after(footprint);
-        self.window.write(at, payload, next);
+        let claimed = Claimed { at: self.progress.tail, pad: 0, room: self.progress.room, len };
+        let next = self.end_of(&claimed);
+        self.window.write(claimed.at, payload, next);
         // edge: commit (release)
-        self.window.store_header(at, frame::message(len, tag), Ordering::Release);
-        self.tail = next;
-        self.room -= footprint;
-        self.count(len);
+        self.window.store_header(claimed.at, frame::message(len, tag), Ordering::Release);
+        self.progress.pass(&claimed, next);
         Ok(())
     }
 
     #[cold]
     #[inline(never)]
     fn send_slowly(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
-        let claimed = self.look_for_room(payload.len() as u64)?;
-        let next = claimed.at.after(frame::footprint(claimed.len, self.sizes.align));
+        let claimed = self.claim(payload.len() as u64)?;
+        let next = self.end_of(&claimed);
         self.window.write(claimed.at, payload, next);
         self.publish(claimed, next, tag);
         Ok(())
     }
 
+    /// Where the record after a claimed one begins.
+    #[inline(always)]
+    fn end_of(&self, claimed: &Claimed) -> Seq {
+        claimed.at.after(frame::footprint(claimed.len, self.sizes.align))
+    }
+
     /// Room for a record of `len` bytes.
     #[inline]
     pub(crate) fn claim(&mut self, len: u64) -> Result<Claimed, Refused> {
-        if frame::footprint(len, self.sizes.align) <= self.room {
-            return Ok(Claimed { at: self.tail, pad: 0, room: self.room, len });
+        if frame::footprint(len, self.sizes.align) <= self.progress.room {
+            return Ok(Claimed { at: self.progress.tail, pad: 0, room: self.progress.room, len });
         }
-        self.look_for_room(len)
+        let claimed = self.look_for_room(self.progress.tail, len)?;
+        self.write_down();
+        Ok(claimed)
     }
 
     /// The payload of a claim.
@@ -165,7 +175,7 @@ impl Producer {
     /// Commits a claim whose payload is filled.
     #[inline]
     pub(crate) fn commit(&mut self, claimed: Claimed, tag: u16) {
-        let next = claimed.at.after(frame::footprint(claimed.len, self.sizes.align));
+        let next = self.end_of(&claimed);
         self.window.store_header(next, frame::UNCOMMITTED, Ordering::Relaxed);
         self.publish(claimed, next, tag);
     }
@@ -180,80 +190,61 @@ impl Producer {
         } else {
             self.window.store_header(claimed.at, word, Ordering::Relaxed);
             let padding = frame::padding(claimed.pad);
-            self.window.store_header(self.tail, padding, Ordering::Release); // edge: commit (release)
+            self.window.store_header(self.progress.tail, padding, Ordering::Release); // edge: commit (release)
         }
-        self.advance(&claimed, next);
+        self.progress.pass(&claimed, next);
     }
 
-    #[inline(always)]
-    fn advance(&mut self, claimed: &Claimed, next: Seq) {
-        self.tail = next;
-        self.room = claimed.room - next.since(claimed.at);
-        self.count(claimed.len);
+    /// An empty batch.
+    #[inline]
+    pub(crate) fn batch(&self) -> Pending {
+        Pending { progress: self.progress, first: None }
     }
 
+    /// Appends a message to a batch: the headers are stored plainly, but the batch's first is kept back.
     #[inline(always)]
-    fn count(&mut self, len: u64) {
-        if !crate::BARE {
-            self.messages += 1;
-            self.bytes += len;
-        }
-    }
-
-    /// Appends a message to the open batch: its header is stored plainly, but the batch's first is kept back.
-    #[inline(always)]
-    pub(crate) fn push(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
-        let claimed = self.claim(payload.len() as u64)?;
-        let next = claimed.at.after(frame::footprint(claimed.len, self.sizes.align));
+    pub(crate) fn push(&mut self, batch: &mut Pending, tag: u16, payload: &[u8]) -> Result<(), Refused> {
+        let len = payload.len() as u64;
+        let tail = batch.progress.tail;
+        let claimed = if frame::footprint(len, self.sizes.align) <= batch.progress.room {
+            Claimed { at: tail, pad: 0, room: batch.progress.room, len }
+        } else {
+            self.look_for_room(tail, len)?
+        };
+        let next = self.end_of(&claimed);
         self.window.write(claimed.at, payload, next);
-        let word = frame::message(claimed.len, tag);
-        match (self.batch, claimed.pad) {
-            (Some(_), 0) => self.window.store_header(claimed.at, word, Ordering::Relaxed),
-            (None, 0) => self.defer(claimed.at, word),
-            (_, pad) => {
-                self.window.store_header(claimed.at, word, Ordering::Relaxed);
-                let padding = frame::padding(pad);
-                match self.batch {
-                    Some(_) => self.window.store_header(self.tail, padding, Ordering::Relaxed),
-                    None => self.defer(self.tail, padding),
-                }
-            }
+        if claimed.pad != 0 {
+            self.store_or_keep(batch, tail, frame::padding(claimed.pad));
         }
-        self.advance(&claimed, next);
+        self.store_or_keep(batch, claimed.at, frame::message(len, tag));
+        batch.progress.pass(&claimed, next);
         Ok(())
     }
 
-    fn defer(&mut self, at: Seq, word: u64) {
-        let (room, messages, bytes) = (self.room, self.messages, self.bytes);
-        self.batch = Some(Deferred { at, word, room, messages, bytes });
+    #[inline(always)]
+    fn store_or_keep(&self, batch: &mut Pending, at: Seq, word: u64) {
+        match batch.first {
+            Some(_) => self.window.store_header(at, word, Ordering::Relaxed),
+            None => batch.first = Some((at, word)),
+        }
     }
 
-    /// Commits the open batch. `false`: it was empty.
+    /// Commits a batch. `false`: it is empty.
     #[inline]
-    pub(crate) fn commit_batch(&mut self) -> bool {
-        let Some(first) = self.batch.take() else {
+    pub(crate) fn commit_batch(&mut self, batch: &Pending) -> bool {
+        let Some((at, word)) = batch.first else {
             return false;
         };
-        self.window.store_header(first.at, first.word, Ordering::Release); // edge: commit (release)
+        self.window.store_header(at, word, Ordering::Release); // edge: commit (release)
+        self.progress = batch.progress;
         self.write_down();
         true
     }
 
-    /// Forgets the open batch.
-    pub(crate) fn abort_batch(&mut self) {
-        if let Some(first) = self.batch.take() {
-            self.tail = first.at;
-            self.room = first.room;
-            self.messages = first.messages;
-            self.bytes = first.bytes;
-        }
-    }
-
     /// Writes the position and the counters down, for a successor and for inspection.
     pub(crate) fn write_down(&self) {
-        debug_assert!(self.batch.is_none());
-        self.control.producer.tail.store(self.tail.0, Ordering::Relaxed); // edge: handover (release, by the lease)
-        self.line.store_traffic(self.messages, self.bytes);
+        self.control.producer.tail.store(self.progress.tail.0, Ordering::Relaxed); // edge: handover (release, by the lease)
+        self.line.store_traffic(self.progress.messages, self.progress.bytes);
     }
 
     /// Has the consumer released everything that is committed?
@@ -264,64 +255,68 @@ impl Producer {
     /// Bytes committed and not released.
     pub(crate) fn used(&mut self) -> Result<u64, Corrupt> {
         self.look_at(|control| &control.consumer.position)?;
-        Ok(self.tail.since(self.head_seen))
+        Ok(self.progress.tail.since(self.head_seen))
     }
 
     /// Would a record of `len` bytes fit, by the head that the consumer writes down now and then? Cheap for the
     /// consumer, so it may be asked often.
     pub(crate) fn fits_by_head(&mut self, len: u64) -> Result<bool, Corrupt> {
         self.look_at(|control| &control.head)?;
-        Ok(self.fits(len))
+        Ok(self.fits(self.progress.tail, len))
     }
 
     /// Would a record of `len` bytes fit, by the consumer's exact position?
     pub(crate) fn fits_by_position(&mut self, len: u64) -> Result<bool, Corrupt> {
         self.look_at(|control| &control.consumer.position)?;
-        Ok(self.fits(len))
+        Ok(self.fits(self.progress.tail, len))
     }
 
-    fn fits(&self, len: u64) -> bool {
-        let (need, _) = self.needed(len);
-        need <= self.free()
+    fn fits(&self, tail: Seq, len: u64) -> bool {
+        self.needed(tail, len).0 <= self.free(tail)
     }
 
-    fn free(&self) -> u64 {
-        self.sizes.size - self.tail.since(self.head_seen)
+    fn free(&self, tail: Seq) -> u64 {
+        self.sizes.size - tail.since(self.head_seen)
+    }
+
+    fn to_end(&self, at: Seq) -> u64 {
+        self.sizes.size - at.offset(self.window.mask())
     }
 
     /// Bytes needed for a record of `len` bytes at `tail`, and how many of them are padding before it.
-    fn needed(&self, len: u64) -> (u64, u64) {
+    fn needed(&self, tail: Seq, len: u64) -> (u64, u64) {
         let footprint = frame::footprint(len, self.sizes.align);
-        let to_end = self.sizes.size - self.tail.offset(self.window.mask());
+        let to_end = self.to_end(tail);
         let pad = if footprint > to_end { to_end } else { 0 };
         (pad + footprint + HEADER, pad)
     }
 
-    /// Makes room as far as there is some, looking at the consumer's position only when the last look does not
-    /// suffice.
+    /// Room for a record of `len` bytes at `tail`, looking at the consumer's position only when the last look
+    /// does not suffice.
     #[cold]
-    fn look_for_room(&mut self, len: u64) -> Result<Claimed, Refused> {
+    #[inline(never)]
+    fn look_for_room(&mut self, tail: Seq, len: u64) -> Result<Claimed, Refused> {
         if len > self.sizes.largest() {
             return Err(Refused::TooLarge);
         }
-        let (need, pad) = self.needed(len);
-        if self.free() < need && !self.fits_by_head(len)? && !self.fits_by_position(len)? {
-            return Err(Refused::Full { need, free: self.free() });
+        let (need, pad) = self.needed(tail, len);
+        if self.free(tail) < need {
+            self.look_at(|control| &control.head)?;
         }
-        if self.batch.is_none() {
-            self.write_down();
+        if self.free(tail) < need {
+            self.look_at(|control| &control.consumer.position)?;
         }
-        let at = self.tail.after(pad);
-        let to_end = self.sizes.size - at.offset(self.window.mask());
+        let free = self.free(tail);
+        if free < need {
+            return Err(Refused::Full { need, free });
+        }
+        let at = tail.after(pad);
         let footprint = need - pad - HEADER;
-        let room = (self.free() - pad - HEADER).min(to_end).min(stride(self.sizes.size).max(footprint));
-        if pad == 0 {
-            self.room = room;
-        }
+        let room = (free - pad - HEADER).min(self.to_end(at)).min(stride(self.sizes.size).max(footprint));
         Ok(Claimed { at, pad, room, len })
     }
 
-    /// Reads a position of the consumer's and checks that it moved forwards, at most to `tail`.
+    /// Reads a position of the consumer's and checks that it moved forwards, at most to the producer's.
     fn look_at(&mut self, word: impl FnOnce(&Control) -> &AtomicU64) -> Result<(), Corrupt> {
         // edge: reclaim (acquire)
         let raw = word(&self.control).load(Ordering::Acquire);
@@ -330,7 +325,7 @@ impl Producer {
         if self.head_seen.since(seen) <= self.sizes.size {
             return Ok(());
         }
-        let used = self.tail.since(self.head_seen);
+        let used = self.progress.tail.since(self.head_seen);
         within("consumer position", seen, self.head_seen, used)?;
         self.head_seen = seen;
         Ok(())

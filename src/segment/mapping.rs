@@ -90,6 +90,15 @@ impl Mapping {
         unsafe { Shared::new(memory) }
     }
 
+    /// Makes an empty ring of whatever the memory holds: everything up to `end` becomes zero, then the header is
+    /// written.
+    pub(crate) fn format(&self, header: &RawHeader, end: u64) {
+        for at in (0..end).step_by(8) {
+            self.part::<AtomicU64>(at).store(0, Ordering::Relaxed);
+        }
+        self.write_header(header);
+    }
+
     /// Writes the header, the magic last, so that whoever sees the magic sees the rest.
     pub(crate) fn write_header(&self, header: &RawHeader) {
         let words = self.part::<[AtomicU64; HEADER_LEN / 8]>(0);

@@ -26,9 +26,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::error::OpenError;
+use crate::error::{Corrupt, OpenError};
+use crate::frame::HEADER;
 use crate::layout::header::{Birth, Header, Plan};
 use crate::layout::participant::Participant;
+use crate::layout::spsc::DATA_AT;
 use crate::layout::{Role, spsc};
 use address::Address;
 use lease::Membership;
@@ -45,12 +47,27 @@ const ROUNDS: u32 = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) plan: Plan,
+    /// The alignment that typed messages need.
+    pub(crate) type_align: u64,
     pub(crate) create: bool,
     pub(crate) create_new: bool,
     pub(crate) mode: u32,
     pub(crate) owner: Owner,
     pub(crate) prefault: bool,
     pub(crate) huge_pages: bool,
+}
+
+impl Request {
+    /// Does the ring carry the messages that this side expects, aligned as they must be?
+    fn check_type(&self, header: &Header, text: &str) -> Result<(), OpenError> {
+        header.check_type(text, self.plan.description.as_deref())?;
+        if self.plan.description.is_some() && header.sizes.align < self.type_align {
+            let (found, allowed) = (header.sizes.align, self.type_align);
+            let corrupt = Corrupt { what: "payload alignment of a typed ring", found, allowed };
+            return Err(OpenError::Corrupt { place: text.to_owned(), corrupt });
+        }
+        Ok(())
+    }
 }
 
 /// A segment, joined as one participant.
@@ -84,14 +101,14 @@ pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<S
     address.check()?;
     let Some(place) = Place::of(address)? else {
         let Address::Fd(fd) = address else { unreachable!("only descriptors have no place") };
-        return join_description(memfd::open(*fd)?, &address.to_string(), request, role);
+        return join_description(&memfd::open(*fd)?, &address.to_string(), request, role);
     };
     let text = place.text().to_owned();
     for _ in 0..ROUNDS {
         if !request.create_new
             && let Some(file) = place.open(true)?
         {
-            place.check(&metadata(&file, &text)?, request.owner, request.mode)?;
+            place.check(&file, request.owner, request.mode)?;
             match join_file(file, &place, request, role)? {
                 Some(found) => return Ok(found.named(place)),
                 None => continue,
@@ -133,8 +150,7 @@ pub(crate) fn create_memfd(request: &Request) -> Result<File, OpenError> {
 
 /// Joins the ring in the memfd `file` through a description of its own.
 pub(crate) fn join_memfd(file: &File, request: &Request, role: Role) -> Result<Segment, OpenError> {
-    let own = place::reopen(file, memfd::TEXT)?;
-    join_description(own, memfd::TEXT, request, role)
+    join_description(file, memfd::TEXT, request, role)
 }
 
 /// Joins a ring in memory that the caller has. `leases`: a file of the host's whose locks prove who lives.
@@ -145,22 +161,45 @@ pub(crate) fn join_hosted(
     role: Role,
 ) -> Result<Segment, OpenError> {
     let text = "hosted memory";
-    let needed = request.plan.sizes.total();
-    let mut header = mapping.read_header();
-    if request.create_new {
-        if mapping.len() < needed {
-            return Err(OpenError::Memory { what: "length", found: mapping.len(), needed });
-        }
-        header = request.plan.header(birth());
-        mapping.write_header(&header);
+    let needed = if request.create_new { request.plan.sizes.total() } else { DATA_AT };
+    if mapping.len() < needed {
+        return Err(OpenError::Memory { what: "length", found: mapping.len(), needed });
     }
-    let header = header.check(text, header.total().min(mapping.len()))?;
-    header.check_type(text, request.plan.description.as_deref())?;
+    check_alignment(&mapping, align_of::<Participant>() as u64)?;
     let leases = match leases {
-        Some(file) => Some(own_leases(place::reopen(&file, text)?, &mapping, text, role)?),
+        Some(file) => Some(own_leases(&file, &mapping, text, role)?),
         None => None,
     };
+    if request.create_new {
+        check_alignment(&mapping, request.plan.sizes.align)?;
+        check_unused(leases.as_ref(), &mapping, text)?;
+        mapping.format(&request.plan.header(birth()), request.plan.sizes.records_at() + HEADER);
+    }
+    let header = mapping.read_header();
+    let header = header.check(text, header.total().min(mapping.len()))?;
+    check_alignment(&mapping, header.sizes.align)?;
+    request.check_type(&header, text)?;
     Segment::joined(mapping, header, text, leases, role)
+}
+
+/// Does nobody else live here? Without leases only the caller can know.
+fn check_unused(leases: Option<&File>, mapping: &Mapping, text: &str) -> Result<(), OpenError> {
+    let Some(file) = leases else {
+        return Ok(());
+    };
+    for role in [Role::Producer, Role::Consumer] {
+        if lease::is_held(file, participant_id(role)).unwrap_or(true) {
+            let pid = mapping.part::<Participant>(participant_at(role)).pid();
+            return Err(OpenError::InUse { place: text.to_owned(), role, pid });
+        }
+    }
+    Ok(())
+}
+
+/// Is hosted memory aligned to `needed` bytes?
+fn check_alignment(mapping: &Mapping, needed: u64) -> Result<(), OpenError> {
+    let found = 1 << mapping.at(0, 0).addr().trailing_zeros();
+    if found >= needed { Ok(()) } else { Err(OpenError::Memory { what: "alignment", found, needed }) }
 }
 
 fn metadata(file: &File, text: &str) -> Result<fs::Metadata, OpenError> {
@@ -169,15 +208,15 @@ fn metadata(file: &File, text: &str) -> Result<fs::Metadata, OpenError> {
 
 /// Joins under the membership lock. `None`: the file lost its name meanwhile, so start over.
 fn join_file(file: File, place: &Place, request: &Request, role: Role) -> Result<Option<Segment>, OpenError> {
-    let own = file.try_clone().map_err(|source| place.system("dup", source))?;
     let _membership = membership(&file, place.text())?;
     if metadata(&file, place.text())?.nlink() == 0 {
         return Ok(None);
     }
-    join_description(own, place.text(), request, role).map(Some)
+    join_description(&file, place.text(), request, role).map(Some)
 }
 
-fn membership<'a>(file: &'a File, text: &str) -> Result<Membership<'a>, OpenError> {
+/// The membership lock of the segment behind `file`.
+pub(crate) fn membership<'a>(file: &'a File, text: &str) -> Result<Membership<'a>, OpenError> {
     let lock = Membership::lock(file).map_err(|source| OpenError::System {
         call: "lock (OFD)",
         place: text.to_owned(),
@@ -190,10 +229,10 @@ fn membership<'a>(file: &'a File, text: &str) -> Result<Membership<'a>, OpenErro
 }
 
 /// Checks, maps and leases the segment behind `file`, a description that nobody else uses.
-fn join_description(file: File, text: &str, request: &Request, role: Role) -> Result<Segment, OpenError> {
-    let header = read_header(&file, text)?;
-    header.check_type(text, request.plan.description.as_deref())?;
-    let mapping = Mapping::of(&file, text, header.sizes.total())?;
+fn join_description(file: &File, text: &str, request: &Request, role: Role) -> Result<Segment, OpenError> {
+    let header = read_header(file, text)?;
+    request.check_type(&header, text)?;
+    let mapping = Mapping::of(file, text, header.sizes.total())?;
     let leases = own_leases(file, &mapping, text, role)?;
     let segment = Segment::joined(mapping, header, text, Some(leases), role)?;
     segment.touch(request);
@@ -212,14 +251,18 @@ pub(crate) fn read_header(file: &File, text: &str) -> Result<Header, OpenError> 
     raw.check(text, length)
 }
 
-fn own_leases(file: File, mapping: &Mapping, text: &str, role: Role) -> Result<File, OpenError> {
-    let taken = lease::take(&file, participant_id(role)).map_err(|source| OpenError::System {
+/// Opens `file` anew and takes the lease of `role` through that description. It must be one of its own, which no
+/// mapping was made through either: a forked child inherits mappings, and each keeps its description, and so
+/// the description's locks, alive.
+fn own_leases(file: &impl AsRawFd, mapping: &Mapping, text: &str, role: Role) -> Result<File, OpenError> {
+    let own = place::reopen(file, text)?;
+    let taken = lease::take(&own, participant_id(role)).map_err(|source| OpenError::System {
         call: "lock (OFD)",
         place: text.to_owned(),
         source,
     })?;
     if taken {
-        return Ok(file);
+        return Ok(own);
     }
     let pid = mapping.part::<Participant>(participant_at(role)).pid();
     Err(OpenError::AlreadyAttached { place: text.to_owned(), role, pid })
@@ -233,11 +276,10 @@ fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option
     let mapping = Mapping::of(&new.file, place.text(), total)?;
     let birth = birth();
     mapping.write_header(&request.plan.header(birth));
-    let own = new.file.try_clone().map_err(|source| place.system("dup", source))?;
     let header = request.plan.checked(birth);
     let segment = match role {
         Some(role) => {
-            let own = own_leases(own, &mapping, place.text(), role)?;
+            let own = own_leases(&new.file, &mapping, place.text(), role)?;
             Segment::joined(mapping, header, place.text(), Some(own), role)?
         }
         None => Segment::joined(mapping, header, place.text(), None, Role::Producer)?,
@@ -312,15 +354,20 @@ impl Segment {
         self.home
     }
 
-    /// Does the participant with `role` live? `None`: hosted memory without leases cannot tell.
+    /// Does the participant with `role` live? `None`: hosted memory without leases, or a forked child's handle,
+    /// cannot tell.
     pub(crate) fn lives(&self, role: Role) -> Option<io::Result<bool>> {
-        self.leases.as_ref().map(|file| lease::is_held(file, participant_id(role)))
+        let file = self.leases.as_ref().filter(|_| self.home.is_here())?;
+        Some(lease::is_held(file, participant_id(role)))
     }
 
     /// A new descriptor of the segment, to be handed to another process. It shares no lease with this handle.
     pub(crate) fn descriptor(&self) -> Result<OwnedFd, OpenError> {
         match &self.leases {
-            Some(file) => place::reopen(&**file, &self.text).map(Into::into),
+            Some(file) if self.home.is_here() => place::reopen(&**file, &self.text).map(Into::into),
+            Some(_) => {
+                Err(OpenError::NotFound { place: format!("{} (a forked child has none of it)", self.text) })
+            }
             None => Err(OpenError::NotFound { place: format!("{} (it has no descriptor)", self.text) }),
         }
     }

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::libc;
 use nix::sys::stat::{FileStat, Mode, fstatat};
-use nix::unistd::{LinkatFlags, UnlinkatFlags, getuid, linkat, unlinkat};
+use nix::unistd::{LinkatFlags, UnlinkatFlags, geteuid, linkat, unlinkat};
 
 use super::address::{Address, SHM_DIRECTORY, SHM_PREFIX};
 use crate::error::OpenError;
@@ -86,13 +86,17 @@ impl Place {
         }
     }
 
+    /// Is it a regular file at all?
+    pub(crate) fn check_is_file(&self, file: &File) -> Result<fs::Metadata, OpenError> {
+        let metadata = file.metadata().map_err(|source| self.system("fstat", source))?;
+        if metadata.is_file() { Ok(metadata) } else { Err(self.not_a_file("a FIFO or a device")) }
+    }
+
     /// Is this a file that we expected: regular, of the right user, open to nobody unexpected?
-    pub(crate) fn check(&self, metadata: &fs::Metadata, owner: Owner, mode: u32) -> Result<(), OpenError> {
-        if !metadata.is_file() {
-            return Err(self.not_a_file("a directory, FIFO, socket or device"));
-        }
+    pub(crate) fn check(&self, file: &File, owner: Owner, mode: u32) -> Result<(), OpenError> {
+        let metadata = self.check_is_file(file)?;
         let expected = match owner {
-            Owner::Me => Some(getuid().as_raw()),
+            Owner::Me => Some(geteuid().as_raw()),
             Owner::Uid(uid) => Some(uid),
             Owner::Anyone => None,
         };

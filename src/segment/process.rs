@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 
@@ -21,7 +22,7 @@ use super::lease_table::LEASES;
 use crate::sync::{LocalU32, Ordering};
 
 /// The generation this process is in: the wiped page.
-static GENERATION: OnceLock<Generation> = OnceLock::new();
+static GENERATION: OnceLock<Result<Generation, Errno>> = OnceLock::new();
 /// The last generation given out; ordinary memory, so it counts on in a child.
 static LAST: LocalU32 = LocalU32::new(0);
 
@@ -33,7 +34,7 @@ unsafe impl Send for Generation {}
 unsafe impl Sync for Generation {}
 
 impl Generation {
-    fn new() -> io::Result<Generation> {
+    fn new() -> Result<Generation, Errno> {
         const PAGE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new anonymous mapping touches no memory in use.
@@ -60,14 +61,7 @@ pub(crate) struct Home {
 impl Home {
     /// This process.
     pub(crate) fn here() -> io::Result<Home> {
-        let generation = match GENERATION.get() {
-            Some(generation) => generation,
-            None => {
-                let new = Generation::new()?;
-                GENERATION.get_or_init(|| new)
-            }
-        };
-        let word = generation.word();
+        let word = GENERATION.get_or_init(Generation::new).as_ref().map_err(|errno| *errno)?.word();
         if word.load(Ordering::Relaxed) == 0 {
             let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
             // Another thread may have been first; then its generation is this process's.
@@ -83,11 +77,11 @@ impl Home {
     }
 }
 
-fn install_fork_handlers() -> io::Result<()> {
+fn install_fork_handlers() -> Result<(), Errno> {
     // SAFETY: the handlers are functions of this program that take no arguments and live for ever.
     let result =
         unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork_in_child)) };
-    if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(result)) }
+    if result == 0 { Ok(()) } else { Err(Errno::from_raw(result)) }
 }
 
 extern "C" fn before_fork() {

@@ -68,52 +68,96 @@ pub(crate) fn wait<C: Condition>(
     condition: &mut C,
 ) -> Option<C::Found> {
     let started = now();
-    let late = |time: Duration| patience.deadline.is_some_and(|deadline| time >= deadline);
-    let mut check_at = match patience.how {
-        Wait::Spin => started.saturating_add(patience.interval),
-        Wait::Adaptive | Wait::Park => started,
+    let mut waiting = Waiting {
+        patience,
+        check_at: match patience.how {
+            Wait::Spin => started.saturating_add(patience.interval),
+            Wait::Adaptive | Wait::Park => started,
+        },
+        spin_until: started.saturating_add(match patience.how {
+            Wait::Spin => Duration::MAX,
+            Wait::Adaptive => patience.spin,
+            Wait::Park => Duration::ZERO,
+        }),
     };
-    let mut spin_until = started.saturating_add(match patience.how {
-        Wait::Spin => Duration::MAX,
-        Wait::Adaptive => patience.spin,
-        Wait::Park => Duration::ZERO,
-    });
     let mut time = started;
     loop {
-        while time < spin_until {
-            for _ in 0..POLLS {
-                if let Some(found) = condition.poll() {
-                    return Some(found);
-                }
-            }
-            time = now();
-            if late(time) {
-                return condition.look();
-            }
-            if patience.how == Wait::Spin && time >= check_at {
-                if let Some(found) = condition.check() {
-                    return Some(found);
-                }
-                check_at = time.saturating_add(patience.interval);
+        if time < waiting.spin_until {
+            match waiting.spin(condition, time) {
+                Over::Found(found) => return Some(found),
+                Over::Late => return condition.look(),
+                Over::Spun(now) => time = now,
             }
         }
-        if time >= check_at {
-            if let Some(found) = condition.check() {
-                return Some(found);
-            }
-            check_at = time.saturating_add(patience.interval);
+        if let Some(found) = waiting.check(condition, time) {
+            return Some(found);
         }
-        let woken = match sleep_once(bell, patience, condition, check_at) {
+        let woken = match sleep_once(bell, patience, condition, waiting.check_at) {
             Ok(found) => return Some(found),
             Err(woken) => woken,
         };
         time = now();
-        if late(time) {
+        if patience.is_over(time) {
             return condition.look();
         }
         if woken == Woken::LookAgain && patience.how == Wait::Adaptive {
-            spin_until = time.saturating_add(patience.spin);
+            waiting.spin_until = time.saturating_add(patience.spin);
         }
+    }
+}
+
+/// A wait in progress.
+struct Waiting<'a> {
+    patience: &'a Patience,
+    /// When to look next whether the peer lives.
+    check_at: Duration,
+    /// When to sleep.
+    spin_until: Duration,
+}
+
+/// How a spell of spinning ended.
+enum Over<T> {
+    Found(T),
+    /// The deadline passed.
+    Late,
+    /// It is time to sleep; the time.
+    Spun(Duration),
+}
+
+impl Waiting<'_> {
+    fn spin<C: Condition>(&mut self, condition: &mut C, mut time: Duration) -> Over<C::Found> {
+        while time < self.spin_until {
+            for _ in 0..POLLS {
+                if let Some(found) = condition.poll() {
+                    return Over::Found(found);
+                }
+            }
+            time = now();
+            if self.patience.is_over(time) {
+                return Over::Late;
+            }
+            if self.patience.how == Wait::Spin
+                && let Some(found) = self.check(condition, time)
+            {
+                return Over::Found(found);
+            }
+        }
+        Over::Spun(time)
+    }
+
+    /// Looks whether the peer lives, if it is time to.
+    fn check<C: Condition>(&mut self, condition: &mut C, time: Duration) -> Option<C::Found> {
+        if time < self.check_at {
+            return None;
+        }
+        self.check_at = time.saturating_add(self.patience.interval);
+        condition.check()
+    }
+}
+
+impl Patience {
+    fn is_over(&self, time: Duration) -> bool {
+        self.deadline.is_some_and(|deadline| time >= deadline)
     }
 }
 

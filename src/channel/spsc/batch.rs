@@ -2,19 +2,21 @@
 
 use super::Producer;
 use crate::error::SendError;
+use crate::ring::Pending;
 
 /// Messages that become visible together when the batch is committed. Dropping it aborts: none is sent.
 #[derive(Debug)]
 #[must_use = "a batch that is not committed sends nothing"]
 pub struct Batch<'a> {
     producer: &'a mut Producer,
+    pending: Pending,
     len: usize,
 }
 
 impl<'a> Batch<'a> {
     #[inline(always)]
     pub(super) fn new(producer: &'a mut Producer) -> Self {
-        Batch { producer, len: 0 }
+        Batch { pending: producer.ring.batch(), producer, len: 0 }
     }
 
     /// Appends a copy of `message`. Never blocks.
@@ -33,7 +35,10 @@ impl<'a> Batch<'a> {
     /// As [`Batch::push`].
     #[inline]
     pub fn push_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
-        match self.producer.ring.push(tag, message) {
+        if !self.producer.end.is_home() {
+            return Err(SendError::Forked);
+        }
+        match self.producer.ring.push(&mut self.pending, tag, message) {
             Ok(()) => {
                 self.len += 1;
                 Ok(())
@@ -61,16 +66,9 @@ impl<'a> Batch<'a> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
-        if self.producer.ring.commit_batch() {
+        if self.producer.ring.commit_batch(&self.pending) {
             self.producer.end.ring(&self.producer.end.control.data_bell);
         }
         Ok(())
-    }
-}
-
-impl Drop for Batch<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.producer.ring.abort_batch();
     }
 }

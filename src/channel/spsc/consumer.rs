@@ -37,7 +37,7 @@ impl Consumer {
     /// goodbye, [`RecvError::PeerDead`] when it died. [`RecvError::Forked`] in a forked child.
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
-        match self.find_once()? {
+        match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
             None => self.recv_waiting(None),
         }
@@ -50,9 +50,9 @@ impl Consumer {
     /// [`Consumer::peer`]).
     #[inline]
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
-        match self.find_once()? {
+        match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
-            None => self.recv_last(),
+            None => self.recv_now(),
         }
     }
 
@@ -61,7 +61,7 @@ impl Consumer {
     /// # Errors
     /// [`RecvError::TimedOut`]; else as [`Consumer::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
-        match self.find_once()? {
+        match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
             None => self.recv_waiting(Some(timeout)),
         }
@@ -93,18 +93,22 @@ impl Consumer {
         self.wait(timeout, Look::Only).map(drop)
     }
 
+    /// The short way: a message is there. `None` for every other reason, which the long way tells apart.
     #[inline(always)]
-    fn find_once(&mut self) -> Result<Option<Found>, RecvError> {
+    pub(super) fn take_ready(&mut self) -> Option<Found> {
+        if self.end.is_home() { self.ring.find_ready() } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_now(&mut self) -> Result<Message<'_>, RecvError> {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
-        Ok(self.ring.find()?)
-    }
-
-    /// The ring was found empty: has the producer said goodbye since?
-    #[cold]
-    #[inline(never)]
-    fn recv_last(&mut self) -> Result<Message<'_>, RecvError> {
+        if let Some(found) = self.ring.find()? {
+            return Ok(Message::new(self, found, true));
+        }
+        // Empty; if the producer has said goodbye, this second look is the last.
         let closed = self.end.peer_said_goodbye();
         match self.ring.find_now()? {
             Some(found) => Ok(Message::new(self, found, true)),
@@ -116,10 +120,14 @@ impl Consumer {
     #[cold]
     #[inline(never)]
     fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
-        match self.wait(timeout, Look::Take)? {
-            Some(found) => Ok(Message::new(self, found, true)),
-            None => Err(RecvError::Empty),
+        if !self.end.is_home() {
+            return Err(RecvError::Forked);
         }
+        let found = match self.ring.find()? {
+            Some(found) => Some(found),
+            None => self.wait(timeout, Look::Take)?,
+        };
+        found.map(|found| Message::new(self, found, true)).ok_or(RecvError::Empty)
     }
 
     fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<Option<Found>, RecvError> {
@@ -132,8 +140,11 @@ impl Consumer {
 
     #[inline(always)]
     pub(super) fn release(&self) {
-        self.ring.release();
-        self.end.ring(&self.end.control.space_bell);
+        // What a forked child inherited is the parent's to release.
+        if self.end.is_home() {
+            self.ring.release();
+            self.end.ring(&self.end.control.space_bell);
+        }
     }
 
     /// What is known of the producer. Makes a system call.

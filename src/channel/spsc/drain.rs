@@ -29,6 +29,21 @@ impl<'a> Drain<'a> {
     )]
     #[inline]
     pub fn next(&mut self) -> Option<Result<Message<'_>, RecvError>> {
+        match self.consumer.take_ready() {
+            Some(found) => {
+                self.taken = true;
+                Some(Ok(Message::new(self.consumer, found, false)))
+            }
+            None => self.next_slowly(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_slowly(&mut self) -> Option<Result<Message<'_>, RecvError>> {
+        if !self.consumer.end.is_home() {
+            return Some(Err(RecvError::Forked));
+        }
         match self.consumer.ring.find() {
             Ok(Some(found)) => {
                 self.taken = true;

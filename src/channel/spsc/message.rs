@@ -19,7 +19,7 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     #[inline(always)]
     pub(super) fn new(consumer: &'a Consumer, found: Found, release: bool) -> Self {
-        Message { consumer, bytes: consumer.ring.payload(&found), found, release }
+        Message { consumer, bytes: consumer.ring.hand_out(&found), found, release }
     }
 
     /// The number that the producer gave the message; 0 if it gave none.

@@ -68,7 +68,8 @@ pub struct Options {
     spin: Duration,
     liveness: Duration,
     tune: Tune,
-    pub(super) description: Option<String>,
+    description: Option<String>,
+    type_align: usize,
 }
 
 impl Options {
@@ -88,6 +89,7 @@ impl Options {
             liveness: Duration::from_millis(50),
             tune: Tune::Balanced,
             description: None,
+            type_align: 1,
         }
     }
 
@@ -180,6 +182,7 @@ impl Options {
         T: Shape + FromBytes + IntoBytes + Immutable + KnownLayout,
     {
         self.payload_align = self.payload_align.max(align_of::<T>());
+        self.type_align = align_of::<T>();
         self.description = Some(shape::describe::<T>());
         TypedOptions { options: self, message: PhantomData }
     }
@@ -332,6 +335,7 @@ impl Options {
         let plan = Plan { sizes, persist: self.persist, description: self.description.clone() };
         Ok(Request {
             plan,
+            type_align: self.type_align as u64,
             create: self.create,
             create_new: self.create_new,
             mode: self.mode,

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Tests everything: the one command, on a fresh machine with Rust. Takes no arguments; see the README for the
+# longer runs. Prints what it skips and why.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+started=$SECONDS
+step() { printf '\n== %s  (%d s)\n' "$1" $((SECONDS - started)); }
+missing() {
+  if [ "${CI:-}" = true ]; then
+    echo "missing: $1 ($2)" >&2
+    exit 1
+  fi
+  echo "SKIPPED: $1 is missing: $2"
+}
+
+command -v cargo >/dev/null || { echo "missing: cargo; install Rust from your distribution or by rustup" >&2; exit 1; }
+rings_before=$(ls /dev/shm 2>/dev/null | grep -c '^\.\?ringway\.' || true)
+
+step "format"
+if cargo fmt --version >/dev/null 2>&1; then cargo fmt --all --check; else missing rustfmt "rustup component add rustfmt"; fi
+
+step "lint"
+if cargo clippy --version >/dev/null 2>&1; then
+  cargo clippy --workspace --all-targets --quiet -- -D warnings
+else
+  missing clippy "rustup component add clippy"
+fi
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+step "unit, integration and documentation tests, examples"
+cargo build --examples --quiet
+cargo test --workspace --quiet
+
+step "benches as tests"
+cargo bench --package ringway --quiet -- --test
+cargo run --release --quiet --package ringway-cli -- bench --smoke >/dev/null
+
+step "models"
+ci/loom.sh
+
+step "seeded faults (a quick choice; all of them: ci/faults.sh)"
+ci/faults.sh --quick
+
+step "dependencies"
+lines=$(cargo tree --edges normal --package ringway | wc -l)
+echo "cargo tree -e normal -p ringway: $lines lines"
+[ "$lines" -le 40 ] || { echo "the library's dependencies no longer fit on a screen" >&2; exit 1; }
+
+step "leftovers"
+rings_after=$(ls /dev/shm 2>/dev/null | grep -c '^\.\?ringway\.' || true)
+[ "$rings_after" -le "$rings_before" ] || { ls -la /dev/shm; echo "the tests left rings in /dev/shm" >&2; exit 1; }
+
+step "all passed"
