@@ -1,0 +1,155 @@
+//! Pipes and Unix stream sockets: one `write` per message; the reader takes as much as there is with one
+//! `read`.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::pipe;
+
+use super::control::{Side, Streams};
+use super::payload::{Check, Payload};
+use super::traffic::{Rx, Tx};
+
+/// Capacity of the wide pipe, bytes.
+const WIDE: i32 = 1 << 20;
+
+/// Bytes that a reader asks for at a time, at least one message.
+const READ: usize = 64 << 10;
+
+/// Every descriptor of a pair, held open until both roles have inherited them.
+#[derive(Debug)]
+pub struct Ends {
+    /// Per pipe: forth (read, write) and back (read, write).
+    pipes: [[OwnedFd; 4]; 2],
+    /// Both ends of the sockets.
+    sockets: [OwnedFd; 2],
+}
+
+impl Ends {
+    /// Creates the pipes and sockets of a pair, inheritable.
+    pub fn new() -> Result<Self> {
+        let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::empty())
+            .context("cannot create a pair of sockets")?;
+        let wide = pipe_pair()?;
+        for end in &wide {
+            fcntl(end, FcntlArg::F_SETPIPE_SZ(WIDE))
+                .context("cannot widen a pipe to 1 MiB (see /proc/sys/fs/pipe-max-size)")?;
+        }
+        Ok(Self { pipes: [pipe_pair()?, wide], sockets: [sender, receiver] })
+    }
+
+    /// The ends of `side`.
+    pub fn of(&self, side: Side) -> Streams {
+        use std::os::fd::AsRawFd;
+        let pick = |[forth_read, forth_write, back_read, back_write]: &[OwnedFd; 4]| match side {
+            Side::Sender => [forth_write.as_raw_fd(), back_read.as_raw_fd()],
+            Side::Receiver => [back_write.as_raw_fd(), forth_read.as_raw_fd()],
+        };
+        let [pipe, wide] = &self.pipes;
+        Streams { pipe: pick(pipe), pipe_wide: pick(wide), unix: self.sockets[side as usize].as_raw_fd() }
+    }
+}
+
+/// A pipe forth and one back.
+fn pipe_pair() -> Result<[OwnedFd; 4]> {
+    let (forth_read, forth_write) = pipe().context("cannot create a pipe")?;
+    let (back_read, back_write) = pipe().context("cannot create a pipe")?;
+    Ok([forth_read, forth_write, back_read, back_write])
+}
+
+/// The writing end of a stream.
+#[derive(Debug)]
+pub struct StreamTx(File);
+
+/// The reading end of a stream.
+#[derive(Debug)]
+pub struct StreamRx {
+    /// The end.
+    file: File,
+    /// Bytes that were read.
+    buffer: Vec<u8>,
+    /// End of the bytes that were taken.
+    taken: usize,
+    /// End of the bytes that were read.
+    filled: usize,
+}
+
+/// A stream out of an end to write and an end to read.
+pub fn stream([write, read]: [RawFd; 2]) -> (StreamTx, StreamRx) {
+    let rx = StreamRx { file: super::shared::adopt(read).into(), buffer: Vec::new(), taken: 0, filled: 0 };
+    (StreamTx(super::shared::adopt(write).into()), rx)
+}
+
+/// A stream out of one end of a pair of sockets.
+pub fn socket(fd: RawFd) -> Result<(StreamTx, StreamRx)> {
+    let write = super::shared::adopt(fd);
+    let read = write.as_fd().try_clone_to_owned().context("cannot duplicate a socket")?;
+    Ok((StreamTx(write.into()), StreamRx { file: read.into(), buffer: Vec::new(), taken: 0, filled: 0 }))
+}
+
+impl Tx for StreamTx {
+    fn send(&mut self, payload: &mut Payload, number: u64) -> Result<()> {
+        self.0.write_all(payload.numbered(number)).context("cannot write")
+    }
+}
+
+impl StreamRx {
+    /// Reads more; starts over at the beginning of the buffer when everything was taken.
+    fn fill(&mut self, size: usize) -> Result<()> {
+        if self.taken == self.filled {
+            let wanted = (READ / size).max(1) * size;
+            self.buffer.resize(wanted, 0);
+            (self.taken, self.filled) = (0, 0);
+        }
+        match self.file.read(&mut self.buffer[self.filled..]) {
+            Ok(0) => bail!("the stream ended"),
+            Ok(count) => self.filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("cannot read"),
+        }
+        Ok(())
+    }
+}
+
+impl Rx for StreamRx {
+    fn recv(&mut self, check: &mut Check) -> Result<()> {
+        while self.filled - self.taken < check.size() {
+            self.fill(check.size())?;
+        }
+        let message = &self.buffer[self.taken..self.taken + check.size()];
+        check.take(message)?;
+        self.taken += check.size();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::IntoRawFd;
+
+    #[test]
+    fn messages_larger_than_the_pipe_arrive_whole() {
+        let (read, write) = pipe().unwrap();
+        let (mut tx, mut rx) = stream([write.into_raw_fd(), read.into_raw_fd()]);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                (0..50).try_for_each(|number| tx.send(&mut Payload::new(100_000), number)).unwrap()
+            });
+            let mut check = Check::new(100_000, 0);
+            (0..50).for_each(|_| rx.recv(&mut check).unwrap());
+        });
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_an_error() {
+        let (read, write) = pipe().unwrap();
+        let (tx, mut rx) = stream([write.into_raw_fd(), read.into_raw_fd()]);
+        drop(tx);
+        assert!(rx.recv(&mut Check::new(8, 0)).is_err());
+    }
+}

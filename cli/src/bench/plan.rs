@@ -1,0 +1,242 @@
+//! What is measured: mechanisms, traffic patterns, and the cells they make.
+//!
+//! A *cell* is a mechanism, a pattern and a message size. Cells that differ only in their mechanism are
+//! rivals; they form a *group* and are sampled right after one another, so that a ratio within a group
+//! compares like with like even while the machine's regime drifts.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Messages that a batch publishes together.
+pub const BATCH: u64 = 32;
+
+/// Message sizes of a default run, bytes.
+pub const DEFAULT_SIZES: [usize; 10] = [8, 48, 56, 64, 120, 248, 504, 1016, 4088, 65536];
+
+/// Messages larger than this are a bulk transfer: measured one way only.
+const LARGEST_ROUND_TRIP: usize = 16 << 10;
+
+/// A way to move a message from one process to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mechanism {
+    /// Floor: two cache lines, one per direction, holding a number each
+    PingPong,
+    /// Floor: a copy into shared memory and a read of it, handed over in large chunks
+    Copy,
+    /// T: a bare record ring with a shared tail and cached indices
+    T,
+    /// The ring; the sides spin
+    Spin,
+    /// The ring; the sides spin briefly, then sleep
+    Adaptive,
+    /// The ring; the sides sleep at once
+    Park,
+    /// The ring, messages filled in place; the sides spin
+    Claim,
+    /// The ring's typed view, carrying a u64; the sides spin
+    Typed,
+    /// A pipe of the default capacity
+    Pipe,
+    /// A pipe with a capacity of 1 MiB
+    #[value(name = "pipe-1m")]
+    #[serde(rename = "pipe-1m")]
+    PipeWide,
+    /// A pair of Unix stream sockets
+    Unix,
+}
+
+impl Mechanism {
+    /// Whether this is a yardstick: measured in every run, whatever was asked for.
+    pub fn is_reference(self) -> bool {
+        matches!(self, Self::PingPong | Self::Copy | Self::T)
+    }
+
+    /// Whether ringway itself carries the messages, so that another build of it can be compared.
+    pub fn is_ring(self) -> bool {
+        matches!(self, Self::Spin | Self::Adaptive | Self::Park | Self::Claim | Self::Typed)
+    }
+
+    /// Whether a side that waits keeps its core: without a core for each side such a mechanism measures the
+    /// scheduler.
+    pub fn spins(self) -> bool {
+        self.is_reference() || matches!(self, Self::Spin | Self::Claim | Self::Typed)
+    }
+
+    /// The name shown in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::PingPong => "F: ping-pong",
+            Self::Copy => "F: copy",
+            Self::T => "T: shared tail",
+            Self::Spin => "ring, spin",
+            Self::Adaptive => "ring, adaptive",
+            Self::Park => "ring, park",
+            Self::Claim => "ring, in place",
+            Self::Typed => "ring, typed",
+            Self::Pipe => "pipe",
+            Self::PipeWide => "pipe, 1 MiB",
+            Self::Unix => "unix socket",
+        }
+    }
+
+    /// Whether the mechanism is measured in `pattern` with messages of `size` bytes.
+    fn takes(self, pattern: Pattern, size: usize) -> bool {
+        match self {
+            Self::PingPong => pattern == Pattern::RoundTrip,
+            Self::Copy => pattern != Pattern::RoundTrip,
+            Self::T | Self::Spin | Self::Adaptive => true,
+            Self::Park | Self::Claim | Self::Pipe | Self::Unix => pattern != Pattern::Batch,
+            Self::Typed => pattern != Pattern::Batch && size == size_of::<u64>(),
+            Self::PipeWide => pattern == Pattern::Single,
+        }
+    }
+}
+
+/// How messages follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// A message there and one of the same size back, then the next
+    RoundTrip,
+    /// One way, published one at a time
+    Single,
+    /// One way, published 32 at a time
+    Batch,
+}
+
+impl Pattern {
+    /// The yardstick below which no mechanism is expected to go.
+    pub fn floor(self) -> Mechanism {
+        match self {
+            Self::RoundTrip => Mechanism::PingPong,
+            Self::Single | Self::Batch => Mechanism::Copy,
+        }
+    }
+
+    /// The name shown in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::RoundTrip => "round trip",
+            Self::Single => "one way, one at a time",
+            Self::Batch => "one way, batches of 32",
+        }
+    }
+
+    /// Whether messages of `size` bytes travel in this pattern through a ring of `ring_bytes`.
+    fn carries(self, size: usize, ring_bytes: usize) -> bool {
+        match self {
+            Self::RoundTrip => size <= LARGEST_ROUND_TRIP,
+            Self::Single => true,
+            Self::Batch => (size + 8) * BATCH as usize <= ring_bytes / 2,
+        }
+    }
+}
+
+/// Rivals: the mechanisms measured with one pattern and size, in the order of their enum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How the messages follow one another.
+    pub pattern: Pattern,
+    /// Payload bytes of a message.
+    pub size: usize,
+    /// Who is measured.
+    pub mechanisms: Vec<Mechanism>,
+}
+
+/// What a run was asked to measure.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    /// Payload sizes, bytes.
+    pub sizes: &'a [usize],
+    /// Patterns; empty means all.
+    pub patterns: &'a [Pattern],
+    /// Mechanisms beside the yardsticks; empty means all.
+    pub mechanisms: &'a [Mechanism],
+    /// Capacity of the rings, bytes.
+    pub ring_bytes: usize,
+    /// Whether each side has a core of its own.
+    pub two_cores: bool,
+}
+
+/// The groups of a run, those of one pattern together.
+pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for &pattern in Pattern::value_variants() {
+        if !wanted(selection.patterns, pattern) {
+            continue;
+        }
+        for &size in selection.sizes.iter().filter(|&&size| pattern.carries(size, selection.ring_bytes)) {
+            let mechanisms = rivals(selection, pattern, size);
+            if mechanisms.iter().any(|mechanism| !mechanism.is_reference())
+                || selection.mechanisms.iter().any(|m| m.is_reference())
+            {
+                groups.push(Group { pattern, size, mechanisms });
+            }
+        }
+    }
+    groups
+}
+
+/// The mechanisms of one group.
+fn rivals(selection: &Selection<'_>, pattern: Pattern, size: usize) -> Vec<Mechanism> {
+    let asked = |mechanism: Mechanism| mechanism.is_reference() || wanted(selection.mechanisms, mechanism);
+    let possible =
+        |mechanism: Mechanism| mechanism.takes(pattern, size) && (selection.two_cores || !mechanism.spins());
+    Mechanism::value_variants()
+        .iter()
+        .copied()
+        .filter(|&mechanism| asked(mechanism) && possible(mechanism))
+        .collect()
+}
+
+/// Whether `item` was asked for: an empty list asks for everything.
+fn wanted<T: PartialEq>(list: &[T], item: T) -> bool {
+    list.is_empty() || list.contains(&item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Selection<'static> = Selection {
+        sizes: &DEFAULT_SIZES,
+        patterns: &[],
+        mechanisms: &[],
+        ring_bytes: 1 << 20,
+        two_cores: true,
+    };
+
+    #[test]
+    fn every_group_has_its_yardsticks() {
+        for group in groups(&ALL) {
+            assert!(group.mechanisms.contains(&Mechanism::T), "{group:?}");
+            assert!(group.mechanisms.contains(&group.pattern.floor()), "{group:?}");
+        }
+    }
+
+    #[test]
+    fn bulk_messages_travel_one_way_one_at_a_time() {
+        let bulk: Vec<_> = groups(&ALL).into_iter().filter(|group| group.size == 65536).collect();
+        assert_eq!(bulk.len(), 1);
+        assert_eq!(bulk[0].pattern, Pattern::Single);
+    }
+
+    #[test]
+    fn yardsticks_stay_when_one_mechanism_is_asked_for() {
+        let asked = groups(&Selection {
+            mechanisms: &[Mechanism::Pipe],
+            patterns: &[Pattern::Single],
+            sizes: &[8],
+            ..ALL
+        });
+        assert_eq!(asked[0].mechanisms, [Mechanism::Copy, Mechanism::T, Mechanism::Pipe]);
+    }
+
+    #[test]
+    fn nobody_spins_on_a_single_core() {
+        let asked = groups(&Selection { two_cores: false, ..ALL });
+        assert!(asked.iter().flat_map(|group| &group.mechanisms).all(|mechanism| !mechanism.spins()));
+        assert!(!asked.is_empty());
+    }
+}

@@ -1,0 +1,221 @@
+//! A role process: one side of every sample, on its own core, until its standard input ends.
+
+use std::io::{BufRead, Write, stdin, stdout};
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::Signal;
+use nix::sys::time::TimeValLike;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
+
+use super::control::{Answer, Job, Order, Outcome, PROTOCOL, Setup, Side};
+use super::floor_copy::{self, CopyRx, CopyTx};
+use super::kernel::{StreamRx, StreamTx, socket, stream};
+use super::plan::Mechanism;
+use super::probe::{Barrier, Ping, Pong, ping_pong, probe};
+use super::record_ring::{RecordRx, RecordTx};
+use super::rings::Rings;
+use super::shared::Shared;
+use super::traffic::{Part, Rx, Tx};
+
+/// Arguments of a role process, started by the bench itself.
+#[derive(Debug, clap::Args)]
+pub struct RoleArgs {
+    /// Which side to be
+    #[arg(value_enum)]
+    side: Side,
+}
+
+/// Serves as one side until the standard input ends.
+pub fn role(args: &RoleArgs) -> Result<()> {
+    set_pdeathsig(Signal::SIGKILL).context("cannot tie this process to the coordinator")?;
+    let mut lines = stdin().lock().lines();
+    let first = lines.next().context("no setup")?.context("cannot read the setup")?;
+    let Order::Setup(setup) = serde_json::from_str(&first).context("cannot parse the setup")? else {
+        bail!("the first order must be the setup");
+    };
+    ensure!(
+        setup.protocol == PROTOCOL,
+        "this build speaks version {PROTOCOL} of the bench's protocol, not {}",
+        setup.protocol
+    );
+    pin(setup.core)?;
+    let shared = Shared::open(setup.shared, setup.ring_bytes)?;
+    let (flags, _) = shared.copy();
+    let mut bench = Workbench::new(args.side, &setup, &shared, &flags)?;
+    answer(&Answer::Ready { version: env!("CARGO_PKG_VERSION").to_owned() })?;
+    for line in lines {
+        let line = line.context("cannot read an order")?;
+        let Order::Run(job) = serde_json::from_str(&line).context("cannot parse an order")? else {
+            bail!("a second setup");
+        };
+        answer(&bench.run(job).map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done))?;
+    }
+    Ok(())
+}
+
+/// Writes one answer line.
+fn answer(answer: &Answer) -> Result<()> {
+    let mut line = serde_json::to_string(answer)?;
+    line.push('\n');
+    let mut out = stdout().lock();
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).context("cannot answer the coordinator")
+}
+
+/// Pins this process to a core.
+fn pin(core: Option<usize>) -> Result<()> {
+    let Some(core) = core else { return Ok(()) };
+    let mut set = CpuSet::new();
+    set.set(core).with_context(|| format!("no core {core}"))?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot pin to core {core}"))
+}
+
+/// Everything that a side keeps from sample to sample.
+struct Workbench<'a> {
+    /// What measures.
+    stage: Stage<'a>,
+    /// The floor's ping-pong.
+    bounce: (Ping<'a>, Pong<'a>),
+    /// T, towards the other side and back.
+    record: (RecordTx<'a>, RecordRx<'a>),
+    /// Flags of the copy floor.
+    flags: &'a [&'a AtomicU64],
+    /// Data of the copy floor.
+    copy: &'a [AtomicU64],
+    /// Pipes of the default capacity.
+    pipe: (StreamTx, StreamRx),
+    /// Pipes of 1 MiB.
+    pipe_wide: (StreamTx, StreamRx),
+    /// Unix sockets.
+    unix: (StreamTx, StreamRx),
+    /// The rings, attached when first used.
+    rings: Rings,
+}
+
+impl<'a> Workbench<'a> {
+    /// Lays everything out.
+    fn new(side: Side, setup: &Setup, shared: &'a Shared, flags: &'a [&'a AtomicU64]) -> Result<Self> {
+        let (towards, back) = match side {
+            Side::Sender => (0, 1),
+            Side::Receiver => (1, 0),
+        };
+        let record = (RecordTx::new(shared.record_ring(towards)), RecordRx::new(shared.record_ring(back)));
+        let (ping, pong) = ping_pong(side, shared.ping_pong(0));
+        Ok(Self {
+            stage: Stage { side, barrier: Barrier::new(side, shared.barrier()), ping, pong },
+            bounce: ping_pong(side, shared.ping_pong(1)),
+            record,
+            flags,
+            copy: shared.copy().1,
+            pipe: stream(setup.streams.pipe),
+            pipe_wide: stream(setup.streams.pipe_wide),
+            unix: socket(setup.streams.unix)?,
+            rings: Rings::new(side, setup),
+        })
+    }
+
+    /// Takes a sample.
+    fn run(&mut self, job: Job) -> Result<Outcome> {
+        let stage = &mut self.stage;
+        match job.mechanism {
+            Mechanism::PingPong => stage.measure(job, &mut self.bounce.0, &mut self.bounce.1),
+            Mechanism::Copy => {
+                if stage.side == Side::Sender {
+                    floor_copy::reset(self.flags);
+                }
+                let mut tx = CopyTx::new(self.flags, self.copy, job.size);
+                stage.measure(job, &mut tx, &mut CopyRx::new(self.flags, self.copy, job.size))
+            }
+            Mechanism::T => stage.measure(job, &mut self.record.0, &mut self.record.1),
+            Mechanism::Pipe => stage.measure(job, &mut self.pipe.0, &mut self.pipe.1),
+            Mechanism::PipeWide => stage.measure(job, &mut self.pipe_wide.0, &mut self.pipe_wide.1),
+            Mechanism::Unix => stage.measure(job, &mut self.unix.0, &mut self.unix.1),
+            _ => self.rings.run(job, stage),
+        }
+    }
+}
+
+/// Starts both sides together, probes before and after, and takes the times.
+pub struct Stage<'a> {
+    /// Which side this is.
+    pub side: Side,
+    /// Where both sides meet.
+    barrier: Barrier<'a>,
+    /// This side's line of the ping-pong.
+    ping: Ping<'a>,
+    /// The other side's line.
+    pong: Pong<'a>,
+}
+
+impl Stage<'_> {
+    /// Takes the sample `job` over the given halves of a mechanism.
+    pub fn measure(&mut self, job: Job, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<Outcome> {
+        let mut part = Part::new(self.side, job);
+        let before = self.probe(job.probe)?;
+        let reading = Reading::begin()?;
+        part.main(tx, rx)?;
+        let mut outcome = reading.end()?;
+        outcome.latency = part.timed(tx, rx)?;
+        outcome.probe = [before, self.probe(job.probe)?];
+        Ok(outcome)
+    }
+
+    /// Meets the other side, probes, and meets it again.
+    fn probe(&mut self, wanted: bool) -> Result<f64> {
+        self.barrier.wait()?;
+        if !wanted {
+            return Ok(0.0);
+        }
+        let distance = probe(self.side, &mut self.ping, &mut self.pong);
+        self.barrier.wait()?;
+        Ok(distance)
+    }
+}
+
+/// Clocks at the start of the traffic.
+struct Reading {
+    /// Monotonic clock, nanoseconds.
+    start: u64,
+    /// CPU time of this process, nanoseconds.
+    cpu: u64,
+    /// Involuntary context switches.
+    preempted: u64,
+}
+
+impl Reading {
+    /// Reads the clocks.
+    fn begin() -> Result<Self> {
+        let (cpu, preempted) = usage()?;
+        Ok(Self { start: now()?, cpu, preempted })
+    }
+
+    /// Reads them again.
+    fn end(self) -> Result<Outcome> {
+        let end = now()?;
+        let (cpu, preempted) = usage()?;
+        Ok(Outcome {
+            start: self.start,
+            end,
+            cpu: cpu - self.cpu,
+            preempted: preempted - self.preempted,
+            ..Outcome::default()
+        })
+    }
+}
+
+/// The monotonic clock, the same in every process, nanoseconds.
+fn now() -> Result<u64> {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).context("cannot read the clock")?;
+    Ok(time.num_nanoseconds() as u64)
+}
+
+/// CPU time of this process in nanoseconds, and its involuntary context switches.
+fn usage() -> Result<(u64, u64)> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot read the CPU time")?;
+    let cpu = usage.user_time().num_nanoseconds() + usage.system_time().num_nanoseconds();
+    Ok((cpu as u64, usage.involuntary_context_switches() as u64))
+}

@@ -1,0 +1,191 @@
+//! The report as tables for people.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use comfy_table::TableComponent::{
+    HorizontalLines, LeftBorderIntersections, MiddleIntersections, RightBorderIntersections,
+};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use super::plan::{Mechanism, Pattern};
+use super::report::{Cell, Cpu, Report};
+use super::sample::{Build, Regime};
+
+/// Messages from this size on are shown as bytes per second.
+const BULK: usize = 16 << 10;
+
+/// The whole report.
+pub fn render(report: &Report) -> String {
+    let mut text = head(report);
+    for regime in Regime::ALL {
+        let cells: Vec<&Cell> = report.cells.iter().filter(|cell| cell.regime == regime).collect();
+        if cells.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n== {}", regime.label());
+        if let Some(probe) = report.probes.get(&regime).filter(|probe| probe.median > 0.0) {
+            let _ =
+                write!(text, ": probe {:.0} ns (p10 {:.0}, p90 {:.0})", probe.median, probe.p10, probe.p90);
+        }
+        text.push('\n');
+        for pattern in [Pattern::RoundTrip, Pattern::Single, Pattern::Batch] {
+            let cells: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.pattern == pattern).collect();
+            if !cells.is_empty() {
+                let _ = write!(text, "\n{}: {}\n{}\n", pattern.label(), legend(pattern), figures(&cells));
+            }
+        }
+        if let Some(table) = percentiles(&cells) {
+            text.push_str(&table);
+        }
+        let _ = write!(
+            text,
+            "\nCPU seconds of sender + receiver / seconds that passed, all sizes\n{}\n",
+            cpu(&cells)
+        );
+    }
+    text
+}
+
+/// Machine and conditions.
+fn head(report: &Report) -> String {
+    let (machine, conditions) = (&report.machine, &report.conditions);
+    let pinned = match machine.pinned {
+        Some([sender, receiver]) => {
+            format!("two processes, pinned: sender on core {sender}, receiver on core {receiver}")
+        }
+        None => "two processes on one core, not pinned: mechanisms that spin are left out".to_owned(),
+    };
+    let kind = if machine.virtual_machine { "virtual machine" } else { "bare metal" };
+    let mut text = format!("{}, {}, {kind}", machine.processor, plural(machine.cores, "core"));
+    let _ = writeln!(text, ", Linux {}\n{pinned}", machine.kernel);
+    let _ = writeln!(
+        text,
+        "rings of {}, {} (dropped: {} whose probes disagree, {} that lost a core), {}, {:.0} s",
+        bytesize::ByteSize(conditions.ring_bytes as u64),
+        plural(report.samples, "sample"),
+        report.dropped.probes_disagree,
+        report.dropped.core_lost,
+        plural(conditions.starts, "process start"),
+        report.seconds,
+    );
+    let _ = writeln!(text, "warm-up: {}", conditions.warm_up);
+    let _ = writeln!(
+        text,
+        "T: ratio to the bare record ring with a shared tail; F: to the floor; per round, median"
+    );
+    if let Some(other) = &conditions.against {
+        let _ = writeln!(text, "O: ratio to the other build, {other}");
+    }
+    text
+}
+
+/// A count of things.
+fn plural(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// How to read the figures of a pattern.
+fn legend(pattern: Pattern) -> &'static str {
+    match pattern {
+        Pattern::RoundTrip => "ns per round trip; ratios of times, less is better",
+        Pattern::Single | Pattern::Batch => {
+            "million messages per second (G: GB/s); ratios of rates, more is better"
+        }
+    }
+}
+
+/// A table in this bench's style.
+fn table(header: Vec<String>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    for line in [HorizontalLines, LeftBorderIntersections, MiddleIntersections, RightBorderIntersections] {
+        table.remove_style(line);
+    }
+    table.set_header(header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Rows: mechanisms; columns: sizes.
+fn figures(cells: &[&Cell]) -> Table {
+    let sizes: BTreeSet<usize> = cells.iter().map(|cell| cell.size).collect();
+    let mut table =
+        table(std::iter::once(String::new()).chain(sizes.iter().map(|size| format!("{size} B"))).collect());
+    let rows: BTreeSet<(Mechanism, Build)> = cells.iter().map(|cell| (cell.mechanism, cell.build)).collect();
+    for (mechanism, build) in rows {
+        let other = if build == Build::Other { " (other)" } else { "" };
+        let mut row = vec![format!("{}{other}", mechanism.label())];
+        for size in &sizes {
+            let found = cells
+                .iter()
+                .find(|cell| (cell.mechanism, cell.build, cell.size) == (mechanism, build, *size));
+            row.push(found.map_or(String::new(), |cell| figure(cell)));
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+/// One cell: the figure, and below it the ratios.
+fn figure(cell: &Cell) -> String {
+    let mut text = match cell.pattern {
+        Pattern::RoundTrip => short(cell.ns.median),
+        _ if cell.size >= BULK => format!("{:.2} G", cell.bytes_per_second / 1e9),
+        _ => short(cell.per_second / 1e6),
+    };
+    let ratios = [("T", cell.to_t), ("F", cell.to_floor), ("O", cell.to_other)];
+    let ratios: Vec<String> = ratios
+        .iter()
+        .filter_map(|(name, to)| Some(format!("{}{name}", short(to.as_ref()?.median))))
+        .collect();
+    if !ratios.is_empty() {
+        let _ = write!(text, "\n{}", ratios.join("\n"));
+    }
+    text
+}
+
+/// Three digits or so.
+fn short(value: f64) -> String {
+    let decimals = match value {
+        _ if value >= 100.0 => 0,
+        _ if value >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+/// Percentiles of single round trips, for the smallest size.
+fn percentiles(cells: &[&Cell]) -> Option<String> {
+    let timed = || cells.iter().filter_map(|cell| Some((cell, cell.latency?)));
+    let size = timed().map(|(cell, _)| cell.size).min()?;
+    let mut table = table(["", "p50", "p99", "p99.9", "max"].map(str::to_owned).to_vec());
+    for (cell, latency) in timed().filter(|(cell, _)| cell.size == size && cell.build == Build::This) {
+        let values = [latency.p50, latency.p99, latency.p99_9, latency.max].map(|value| value.to_string());
+        table.add_row(std::iter::once(cell.mechanism.label().to_owned()).chain(values));
+    }
+    let title = format!("single round trips of {size} bytes, ns, with the clock read between them");
+    Some(format!("\n{title} (other sizes: --json)\n{table}\n"))
+}
+
+/// Rows: mechanisms; columns: patterns.
+fn cpu(cells: &[&Cell]) -> Table {
+    let patterns: BTreeSet<Pattern> = cells.iter().map(|cell| cell.pattern).collect();
+    let header = patterns.iter().map(|pattern| pattern.label().to_owned());
+    let mut table = table(std::iter::once(String::new()).chain(header).collect());
+    let mechanisms: BTreeSet<Mechanism> = cells.iter().map(|cell| cell.mechanism).collect();
+    for mechanism in mechanisms {
+        let mut row = vec![mechanism.label().to_owned()];
+        for pattern in &patterns {
+            let mine = cells.iter().filter(|cell| cell.mechanism == mechanism && cell.pattern == *pattern);
+            let sum = Cpu::sum(mine.filter(|cell| cell.build == Build::This).map(|cell| cell.cpu));
+            let used = || format!("{:.2} + {:.2} / {:.2}", sum.sender, sum.receiver, sum.wall);
+            row.push(if sum.wall > 0.0 { used() } else { String::new() });
+        }
+        table.add_row(row);
+    }
+    table
+}

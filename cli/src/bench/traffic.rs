@@ -1,0 +1,142 @@
+//! The traffic of a sample: the same loops over every mechanism.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use hdrhistogram::Histogram;
+
+use super::control::{Job, Side};
+use super::payload::{Check, Payload};
+use super::plan::{BATCH, Pattern};
+use super::sample::LONGEST;
+
+/// The sending half of a mechanism.
+pub trait Tx {
+    /// Sends the message numbered `number`; blocks while there is no room.
+    fn send(&mut self, payload: &mut Payload, number: u64) -> Result<()>;
+
+    /// Sends `count` messages from `first` on, published together where the mechanism can.
+    fn send_batch(&mut self, payload: &mut Payload, first: u64, count: u64) -> Result<()> {
+        (first..first + count).try_for_each(|number| self.send(payload, number))
+    }
+
+    /// Hands over what is still held back.
+    fn finish(&mut self) {}
+}
+
+/// The receiving half of a mechanism.
+pub trait Rx {
+    /// Receives one message and checks it; blocks until there is one.
+    fn recv(&mut self, check: &mut Check) -> Result<()>;
+
+    /// Receives and checks at least one message, more where the mechanism can take them together.
+    fn recv_batch(&mut self, check: &mut Check) -> Result<()> {
+        self.recv(check)
+    }
+}
+
+/// One side's part in a job.
+#[derive(Debug)]
+pub struct Part {
+    /// Which side.
+    side: Side,
+    /// What is to be done.
+    job: Job,
+    /// What to send.
+    payload: Payload,
+    /// What to expect.
+    check: Check,
+}
+
+impl Part {
+    /// Prepares the payload and the check of `job`.
+    pub fn new(side: Side, job: Job) -> Self {
+        let first = first_number(&job);
+        Self { side, job, payload: Payload::new(job.size), check: Check::new(job.size, first) }
+    }
+
+    /// The messages that are timed as a whole.
+    pub fn main(&mut self, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<()> {
+        let first = first_number(&self.job);
+        let end = first + self.job.count;
+        match (self.job.pattern, self.side) {
+            (Pattern::RoundTrip, Side::Sender) => {
+                (first..end).try_for_each(|number| self.ask(tx, rx, number))
+            }
+            (Pattern::RoundTrip, Side::Receiver) => {
+                (first..end).try_for_each(|number| self.reply(tx, rx, number))
+            }
+            (Pattern::Single, Side::Sender) => self.stream(tx, first, end),
+            (Pattern::Batch, Side::Sender) => self.stream_batches(tx, first, end),
+            (Pattern::Single, Side::Receiver) => self.receive(end, |check| rx.recv(check)),
+            (Pattern::Batch, Side::Receiver) => self.receive(end, |check| rx.recv_batch(check)),
+        }
+    }
+
+    /// The round trips that are timed one by one: the sender's histogram, in nanoseconds.
+    pub fn timed(&mut self, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<Vec<(u64, u64)>> {
+        let first = first_number(&self.job) + self.job.count;
+        let numbers = first..first + self.job.timed;
+        if self.side == Side::Receiver {
+            numbers.into_iter().try_for_each(|number| self.reply(tx, rx, number))?;
+            return Ok(Vec::new());
+        }
+        let mut histogram = Histogram::<u64>::new_with_bounds(1, LONGEST, 2)?;
+        let mut last = Instant::now();
+        for number in numbers {
+            self.ask(tx, rx, number)?;
+            let now = Instant::now();
+            histogram.saturating_record((now - last).as_nanos() as u64);
+            last = now;
+        }
+        Ok(histogram
+            .iter_recorded()
+            .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
+            .collect())
+    }
+
+    /// Sends a message and waits for its answer.
+    #[inline(always)]
+    fn ask(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, number: u64) -> Result<()> {
+        tx.send(&mut self.payload, number)?;
+        rx.recv(&mut self.check)
+    }
+
+    /// Waits for a message and answers it.
+    #[inline(always)]
+    fn reply(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, number: u64) -> Result<()> {
+        rx.recv(&mut self.check)?;
+        tx.send(&mut self.payload, number)
+    }
+
+    /// Sends the messages `first..end` one at a time.
+    fn stream(&mut self, tx: &mut impl Tx, first: u64, end: u64) -> Result<()> {
+        for number in first..end {
+            tx.send(&mut self.payload, number)?;
+        }
+        tx.finish();
+        Ok(())
+    }
+
+    /// Sends the messages `first..end` in batches.
+    fn stream_batches(&mut self, tx: &mut impl Tx, first: u64, end: u64) -> Result<()> {
+        for number in (first..end).step_by(BATCH as usize) {
+            tx.send_batch(&mut self.payload, number, BATCH.min(end - number))?;
+        }
+        tx.finish();
+        Ok(())
+    }
+
+    /// Receives until the message before `end` was checked.
+    fn receive(&mut self, end: u64, mut recv: impl FnMut(&mut Check) -> Result<()>) -> Result<()> {
+        while self.check.next() < end {
+            recv(&mut self.check)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of the first message of a job; no two jobs of a pair share a number.
+fn first_number(job: &Job) -> u64 {
+    job.id << 32
+}

@@ -1,0 +1,263 @@
+//! What is known of a ring, as a person and as a program want to read it.
+
+use std::time::SystemTime;
+
+use bytesize::ByteSize;
+use comfy_table::{CellAlignment, Table, presets};
+use ringway::inspect::{Entry, ParticipantReport, Report};
+use ringway::{Fence, Peer, Role};
+use serde::Serialize;
+
+/// One entry of `ringway ls --json`: a ring, or why it cannot be read.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum EntryView {
+    /// A ring.
+    Ring(Box<RingView>),
+    /// Something that has a ring's name and is none, or is not ours to read.
+    Unreadable {
+        /// Its address.
+        address: String,
+        /// The reason.
+        error: String,
+    },
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        match entry.report {
+            Ok(report) => Self::Ring(Box::new(RingView::from(&report))),
+            Err(error) => Self::Unreadable { address: entry.address.to_string(), error: error.to_string() },
+        }
+    }
+}
+
+/// A ring in JSON. Sizes are bytes.
+#[derive(Debug, Serialize)]
+pub struct RingView {
+    address: String,
+    kind: &'static str,
+    backing: &'static str,
+    size: u64,
+    capacity: u64,
+    largest: u64,
+    payload_align: u64,
+    total: u64,
+    used: Option<u64>,
+    corrupt: Option<String>,
+    persist: bool,
+    mode: String,
+    uid: u32,
+    instance: String,
+    fence: &'static str,
+    type_description: Option<String>,
+    created_unix: u64,
+    age_seconds: u64,
+    boot_current: bool,
+    participants: Vec<ParticipantView>,
+}
+
+/// A participant in JSON.
+#[derive(Debug, Serialize)]
+struct ParticipantView {
+    role: &'static str,
+    state: &'static str,
+    pid: u32,
+    started_ticks: u64,
+    messages: u64,
+    bytes: u64,
+    waits: u64,
+    sleeps: u64,
+    wakes: u64,
+}
+
+impl From<&Report> for RingView {
+    fn from(report: &Report) -> Self {
+        let geometry = &report.geometry;
+        let created = report.created.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            address: report.address.to_string(),
+            kind: geometry.kind.as_str(),
+            backing: geometry.backing.as_str(),
+            size: geometry.size,
+            capacity: geometry.capacity,
+            largest: geometry.largest,
+            payload_align: geometry.payload_align,
+            total: geometry.total,
+            used: report.used.ok(),
+            corrupt: report.used.as_ref().err().map(ToString::to_string),
+            persist: geometry.persist,
+            mode: format!("{:04o}", report.mode),
+            uid: report.uid,
+            instance: format!("{:032x}", geometry.instance),
+            fence: match geometry.fence {
+                Fence::Asymmetric => "asymmetric",
+                Fence::Symmetric => "symmetric",
+            },
+            type_description: geometry.type_description.clone(),
+            created_unix: created.as_secs(),
+            age_seconds: age_seconds(report),
+            boot_current: report.boot_current,
+            participants: report.participants.iter().map(ParticipantView::from).collect(),
+        }
+    }
+}
+
+impl From<&ParticipantReport> for ParticipantView {
+    fn from(participant: &ParticipantReport) -> Self {
+        let counters = &participant.counters;
+        Self {
+            role: role(participant.role),
+            state: state(participant.state),
+            pid: participant.pid,
+            started_ticks: participant.started,
+            messages: counters.messages,
+            bytes: counters.bytes,
+            waits: counters.waits,
+            sleeps: counters.sleeps,
+            wakes: counters.wakes,
+        }
+    }
+}
+
+/// The table of `ringway ls`, and below it whatever could not be read.
+pub fn list_text(entries: &[Entry]) -> String {
+    let mut table = plain_table();
+    table.set_header(["NAME", "KIND", "SIZE", "USED", "PRODUCER", "CONSUMER", "AGE"]);
+    for column in [2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for entry in entries {
+        match &entry.report {
+            Ok(report) => table.add_row(list_row(report)),
+            Err(error) => table.add_row([entry.address.to_string(), format!("unreadable: {error}")]),
+        };
+    }
+    table.trim_fmt()
+}
+
+/// One row of `ringway ls`.
+fn list_row(report: &Report) -> [String; 7] {
+    [
+        report.address.to_string(),
+        report.geometry.kind.as_str().to_owned(),
+        bytes(report.geometry.size),
+        used_text(report),
+        participant_text(report, Role::Producer),
+        participant_text(report, Role::Consumer),
+        age_text(report),
+    ]
+}
+
+/// The text of `ringway inspect`.
+pub fn ring_text(report: &Report) -> String {
+    let geometry = &report.geometry;
+    let mut table = plain_table();
+    let mut row = |name: &str, value: String| {
+        table.add_row([name.to_owned(), value]);
+    };
+    row("address", report.address.to_string());
+    row("kind", format!("{} on {}", geometry.kind.as_str(), geometry.backing.as_str()));
+    row(
+        "size",
+        format!(
+            "{}, {} bytes usable, {} in one message",
+            bytes(geometry.size),
+            geometry.capacity,
+            geometry.largest
+        ),
+    );
+    row("used", used_text(report));
+    row("alignment", format!("{} bytes", geometry.payload_align));
+    row("segment", bytes(geometry.total));
+    row("permissions", format!("{:04o}, user {}", report.mode, report.uid));
+    row("persist", if geometry.persist { "yes" } else { "no" }.to_owned());
+    row("instance", format!("{:032x}", geometry.instance));
+    row(
+        "age",
+        format!(
+            "{}{}",
+            age_text(report),
+            if report.boot_current { "" } else { ", made before the last boot" }
+        ),
+    );
+    if let Some(shape) = &geometry.type_description {
+        row("messages", shape.clone());
+    }
+    for participant in &report.participants {
+        row(role(participant.role), participant_line(participant));
+    }
+    table.trim_fmt()
+}
+
+/// A participant with what it counted.
+fn participant_line(participant: &ParticipantReport) -> String {
+    if participant.state == Peer::Absent {
+        return state(participant.state).to_owned();
+    }
+    let counters = &participant.counters;
+    format!(
+        "{}, pid {}: {} messages, {}, {} waits, {} sleeps, {} wakes",
+        state(participant.state),
+        participant.pid,
+        counters.messages,
+        bytes(counters.bytes),
+        counters.waits,
+        counters.sleeps,
+        counters.wakes
+    )
+}
+
+/// State and pid of whoever has `wanted` as its role; the pid only of those it still tells something about.
+fn participant_text(report: &Report, wanted: Role) -> String {
+    match report.participants.iter().find(|participant| participant.role == wanted) {
+        Some(participant) if matches!(participant.state, Peer::Attached | Peer::Dead) => {
+            format!("{} {}", state(participant.state), participant.pid)
+        }
+        Some(participant) => state(participant.state).to_owned(),
+        None => state(Peer::Absent).to_owned(),
+    }
+}
+
+/// A table without lines, whose columns stand two blanks apart.
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Producer => "producer",
+        Role::Consumer => "consumer",
+    }
+}
+
+fn state(peer: Peer) -> &'static str {
+    match peer {
+        Peer::Absent => "absent",
+        Peer::Attached => "attached",
+        Peer::Closed => "closed",
+        Peer::Dead => "dead",
+        _ => "unknown",
+    }
+}
+
+fn bytes(count: u64) -> String {
+    ByteSize(count).to_string()
+}
+
+/// Bytes that are sent and not released, or the word that says that they cannot be told.
+fn used_text(report: &Report) -> String {
+    report.used.map_or_else(|_| "corrupt".to_owned(), bytes)
+}
+
+fn age_seconds(report: &Report) -> u64 {
+    report.created.elapsed().unwrap_or_default().as_secs()
+}
+
+fn age_text(report: &Report) -> String {
+    humantime::format_duration(std::time::Duration::from_secs(age_seconds(report))).to_string()
+}

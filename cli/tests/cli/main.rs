@@ -1,0 +1,8 @@
+//! The `ringway` command as its users meet it: the built program, real processes, real rings.
+
+mod admin;
+mod common;
+mod crash;
+mod ends;
+mod stream;
+mod usage;
