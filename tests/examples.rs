@@ -1,0 +1,124 @@
+//! Runs every example as a user would, without arguments: it must succeed, in time, say what it found, and leave
+//! nothing in /dev/shm.
+
+use std::fs;
+use std::io::{Read, Seek};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Examples take up to two seconds on an idle machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Beside this test's directory, where cargo puts examples.
+fn path_of(example: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let target = test.ancestors().nth(2).expect("a test in target/<profile>/deps");
+    let path = target.join("examples").join(example);
+    assert!(path.exists(), "no {}: run `cargo build --examples` (plain `cargo test` does)", path.display());
+    path
+}
+
+/// Runs `example` and returns what it printed.
+fn run(example: &str) -> String {
+    let mut output = tempfile::tempfile().expect("a file for the output");
+    let handle = || output.try_clone().expect("a second handle");
+    let mut child = Command::new(path_of(example))
+        .stdin(Stdio::null())
+        .stdout(handle())
+        .stderr(handle())
+        .spawn()
+        .expect("an example that starts");
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child to wait for") {
+            break Some(status);
+        }
+        if started.elapsed() > LIMIT {
+            child.kill().expect("a child to kill");
+            child.wait().expect("a child to wait for");
+            break None;
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let mut text = String::new();
+    output.rewind().expect("an output to rewind");
+    output.read_to_string(&mut text).expect("an output of text");
+    let status = status.unwrap_or_else(|| panic!("{example} took more than {LIMIT:?}; it printed:\n{text}"));
+    assert!(status.success(), "{example} failed: {status}; it printed:\n{text}");
+    assert_eq!(
+        left_by(&format!("{example}-{}", child.id())),
+        [] as [String; 0],
+        "{example} left files behind"
+    );
+    text
+}
+
+/// Names in /dev/shm of rings and other memory that an example has called `name` or `name.…`.
+fn left_by(name: &str) -> Vec<String> {
+    let names = fs::read_dir("/dev/shm").expect("/dev/shm").map(|entry| {
+        let name = entry.expect("an entry of /dev/shm").file_name();
+        name.to_string_lossy().into_owned()
+    });
+    let is_of = |found: &String| {
+        let found = found.strip_prefix("ringway.").unwrap_or(found);
+        found.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    names.filter(is_of).collect()
+}
+
+/// Panics unless `text` has a line with every word of each of `lines`.
+fn assert_lines(text: &str, lines: &[&[&str]]) {
+    for words in lines {
+        let found = text.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "no line with {words:?} in:\n{text}");
+    }
+}
+
+/// The line of `text` that begins with `words`.
+fn line_of<'a>(text: &'a str, words: &str) -> &'a str {
+    let found = text.lines().find(|line| line.starts_with(words));
+    found.unwrap_or_else(|| panic!("no line begins with {words:?} in:\n{text}"))
+}
+
+/// The number that follows `words` in `line`.
+fn number_after(line: &str, words: &str) -> u64 {
+    let (_, rest) = line.split_once(words).unwrap_or_else(|| panic!("no {words:?} in: {line}"));
+    let digits = rest.split(|found: char| !found.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().unwrap_or_else(|_| panic!("no number after {words:?} in: {line}"))
+}
+
+#[test]
+fn hello() {
+    assert_eq!(run("hello"), "hello from another process\n");
+}
+
+#[test]
+fn ping_pong_measures_every_way_to_wait() {
+    assert_lines(&run("ping_pong"), &[&["Spin"], &["Adaptive"], &["Park"]]);
+}
+
+#[test]
+fn sensor_pipeline_receives_all_that_was_not_dropped() {
+    let text = run("sensor_pipeline");
+    for (sensor, samples) in [("camera", 200), ("imu", 1000)] {
+        let taken = line_of(&text, sensor);
+        let received = line_of(&text, &format!("processor {sensor}:"));
+        assert_eq!(number_after(taken, "took "), samples, "{taken}");
+        assert_eq!(number_after(received, "received "), samples - number_after(taken, "dropped "), "{text}");
+        assert!(number_after(received, "lost ") <= number_after(taken, "dropped "), "{text}");
+    }
+}
+
+#[test]
+fn latency_sensitive_makes_no_system_call() {
+    let text = run("latency_sensitive");
+    assert_lines(&text, &[&["questions answered", "p99"], &["made no system call"], &["was killed"]]);
+}
+
+#[test]
+fn hosted_notices_a_death_and_a_goodbye() {
+    let text = run("hosted");
+    assert_lines(&text, &[&["received 1000", "peer dead"], &["received 1000", "closed"]]);
+}
