@@ -54,10 +54,7 @@ fn field_names_are_part_of_the_shape() {
     }
     let (polar, pose) = (describe::<Polar>(), describe::<Pose>());
     assert_ne!(fingerprint(&polar), fingerprint(&pose));
-    assert_eq!(
-        difference(&polar, &pose),
-        "found radius: f64 at 0, expected x: f64 at 0"
-    );
+    assert_eq!(difference(&polar, &pose), "found radius: f64 at 0, expected x: f64 at 0");
 }
 
 #[test]
@@ -97,14 +94,8 @@ fn packing_and_alignment_are_part_of_the_shape() {
     struct Aligned {
         value: [f64; 2],
     }
-    assert_eq!(
-        describe::<Packed>(),
-        "{channel: u16 @0, value: f64 @2} size 10 align 2"
-    );
-    assert_eq!(
-        describe::<Aligned>(),
-        "{value: [f64; 2] @0} size 16 align 16"
-    );
+    assert_eq!(describe::<Packed>(), "{channel: u16 @0, value: f64 @2} size 10 align 2");
+    assert_eq!(describe::<Aligned>(), "{value: [f64; 2] @0} size 16 align 16");
 }
 
 #[test]
@@ -115,10 +106,7 @@ fn constant_parameters_are_allowed() {
         length: u32,
         bytes: [u8; N],
     }
-    assert_eq!(
-        describe::<Block<12>>(),
-        "{length: u32 @0, bytes: [u8; 12] @4} size 16 align 4"
-    );
+    assert_eq!(describe::<Block<12>>(), "{length: u32 @0, bytes: [u8; 12] @4} size 16 align 4");
 }
 
 #[test]
