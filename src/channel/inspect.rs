@@ -151,6 +151,7 @@ fn open(address: &Address) -> Result<(Option<Place>, File), OpenError> {
     address.check()?;
     let Some(place) = Place::of(address)? else {
         let Address::Fd(fd) = address else { unreachable!("only descriptors have no place") };
+        place::metadata_of(*fd)?;
         return Ok((None, place::reopen(fd, &address.to_string())?));
     };
     let file = place.open(true)?.ok_or_else(|| OpenError::NotFound { place: address.to_string() })?;

@@ -2,6 +2,10 @@
 //!
 //! Nothing here proves life or death: only a lease does (`segment::lease`). The state says what the
 //! participant last said of itself; the process id and start time are for people.
+//!
+//! | edge | release | acquire | carries |
+//! |---|---|---|---|
+//! | goodbye | a participant that leaves stores *closed* | its peer reads it | everything that the participant did: the peer then looks a last time |
 
 use core::fmt;
 
@@ -40,13 +44,15 @@ pub(crate) enum Said {
 const ATTACHED: u32 = 1;
 const CLOSED: u32 = 2;
 
-/// One participant's line.
+/// One participant's line. The state, which the peer looks at whenever it finds nothing to do, and the counters,
+/// which are written while work is done, are in different cache lines.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Entry {
     state: AtomicU32,
     pid: AtomicU32,
     started: AtomicU64,
+    reserved: [AtomicU64; 6],
     messages: AtomicU64,
     bytes: AtomicU64,
     waits: AtomicU64,
@@ -59,6 +65,8 @@ pub(crate) type Participant = Line<Entry>;
 
 #[cfg(not(loom))]
 static_assertions::assert_eq_size!(Participant, [u8; 128]);
+#[cfg(not(loom))]
+static_assertions::const_assert!(core::mem::offset_of!(Entry, messages) == 64);
 
 /// What a participant has done since it attached, as it last wrote it down: it does so now and then (an
 /// eighth of the ring, before it sleeps, when it leaves), not per message.
@@ -67,7 +75,7 @@ static_assertions::assert_eq_size!(Participant, [u8; 128]);
 pub struct Counters {
     /// Messages sent or received.
     pub messages: u64,
-    /// Bytes of payload sent or received.
+    /// Bytes of records sent or received: each message with its header, padded, and the padding at the ring's end.
     pub bytes: u64,
     /// Times that a call found the ring full or empty and waited.
     pub waits: u64,

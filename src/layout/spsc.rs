@@ -8,7 +8,6 @@
 //! | data bell | both | both | when the consumer sleeps |
 //! | space bell | both | both | when the producer sleeps |
 
-use super::participant::Participant;
 use super::{Line, PAGE, pages};
 use crate::frame::HEADER;
 use crate::sync::{AtomicU32, AtomicU64, Futex};
@@ -60,9 +59,6 @@ pub(crate) struct Control {
     pub(crate) space_bell: Line<BellLine>,
 }
 
-/// The participant table of an `spsc` ring.
-pub(crate) type Participants = [Participant; PARTICIPANTS as usize];
-
 /// Where the participant table begins.
 pub(crate) const PARTICIPANTS_AT: u64 = PAGE;
 /// Where the control lines begin.
@@ -73,9 +69,10 @@ pub(crate) const DATA_AT: u64 = 2 * PAGE;
 #[cfg(not(loom))]
 mod proofs {
     use super::*;
+    use crate::layout::participant::Participant;
     use static_assertions::const_assert;
 
-    static_assertions::assert_eq_size!(Participants, [u8; 256]);
+    static_assertions::assert_eq_size!([Participant; PARTICIPANTS as usize], [u8; 256]);
     static_assertions::assert_eq_size!(Control, [u8; 5 * 128]);
     const_assert!(core::mem::offset_of!(Control, head) == 128);
     const_assert!(core::mem::offset_of!(Control, consumer) == 256);

@@ -28,6 +28,8 @@ pub(crate) struct Consumer {
     control: Shared<Control>,
     line: Shared<Participant>,
     sizes: Sizes,
+    /// Bytes of the largest message.
+    largest: u64,
     /// Where the next record begins.
     next: Seq,
     /// How much is released before `head` is written again.
@@ -39,8 +41,9 @@ pub(crate) struct Consumer {
     lag: Lag,
     /// `next` and `messages` when the ring was last found empty.
     run_began: (Seq, u64),
+    /// Where this consumer began.
+    began: Seq,
     messages: u64,
-    bytes: u64,
 }
 
 impl Consumer {
@@ -65,20 +68,21 @@ impl Consumer {
             control,
             line,
             sizes,
+            largest: sizes.largest(),
             next,
             stride: stride(sizes.size),
             head_written: Cell::new(next),
             redelivered_to,
             lag: Lag::new(pace),
             run_began: (next, 0),
+            began: next,
             messages: 0,
-            bytes: 0,
         })
     }
 
-    /// Messages and bytes received by this consumer.
+    /// Messages, and bytes of records, received by this consumer.
     pub(crate) fn received(&self) -> (u64, u64) {
-        (self.messages, self.bytes)
+        (self.messages, self.next.since(self.began))
     }
 
     pub(crate) fn set_pace(&mut self, pace: Pace) {
@@ -96,20 +100,35 @@ impl Consumer {
         self.take_message(len, tag)
     }
 
-    /// Takes the next message. When there is none, waits as `Lag` says, and looks once more.
-    pub(crate) fn find(&mut self) -> Result<Option<Found>, Corrupt> {
-        let found = self.find_now()?;
-        if found.is_some() {
-            return Ok(found);
+    /// Is something committed at the consumer's position?
+    #[inline(always)]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.window.load_header(self.next, Ordering::Acquire) != frame::UNCOMMITTED // edge: commit (acquire)
+    }
+
+    /// Looks whether something is there; if not, waits as `Lag` says, and looks once more.
+    #[inline(always)]
+    pub(crate) fn poll(&mut self) -> bool {
+        if self.is_ready() {
+            return true;
         }
+        if self.next == self.run_began.0 {
+            self.lag.wait_on();
+        } else {
+            self.end_run();
+        }
+        self.is_ready()
+    }
+
+    #[inline(never)]
+    fn end_run(&mut self) {
         let (position, messages) = self.run_began;
-        self.lag.wait(self.messages - messages, self.next.since(position));
+        self.lag.end_run(self.messages - messages, self.next.since(position));
         self.run_began = (self.next, self.messages);
-        self.find_now()
     }
 
     /// Takes the next message if there is one now.
-    pub(crate) fn find_now(&mut self) -> Result<Option<Found>, Corrupt> {
+    pub(crate) fn find(&mut self) -> Result<Option<Found>, Corrupt> {
         // edge: commit (acquire)
         let word = self.window.load_header(self.next, Ordering::Acquire);
         if word == frame::UNCOMMITTED {
@@ -123,18 +142,20 @@ impl Consumer {
 
     fn take_checked(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
         let to_end = self.sizes.size - self.next.offset(self.window.mask());
-        let allowed = to_end.saturating_sub(frame::HEADER);
+        let allowed = to_end.saturating_sub(frame::HEADER).min(self.largest);
         self.take_message(len, tag).ok_or(Corrupt { what: "record length", found: len, allowed })
     }
 
-    /// Takes the message at `next`; `None` if it reaches past the end of the ring.
+    /// Takes the message at `next`; `None` if it is longer than any message, or reaches past the end of the ring.
     #[inline(always)]
     fn take_message(&mut self, len: u64, tag: u16) -> Option<Found> {
         let at = self.next;
+        if len > self.largest {
+            return None;
+        }
         self.window.bytes(at, len)?;
         self.next = at.after(frame::footprint(len, self.sizes.align));
         self.messages += 1;
-        self.bytes += len;
         let redelivered = self.redelivered_to.since(at).wrapping_sub(1) < self.sizes.size;
         Some(Found { at, len, tag, redelivered })
     }
@@ -174,11 +195,17 @@ impl Consumer {
         payload
     }
 
+    /// Is an eighth of the ring taken and not released?
+    #[inline(always)]
+    pub(crate) fn holds_much(&self) -> bool {
+        self.next.since(self.head_written.get()) >= self.stride
+    }
+
     /// Releases every message taken so far.
     #[inline(always)]
     pub(crate) fn release(&self) {
         self.control.consumer.position.store(self.next.0, Ordering::Release); // edge: reclaim (release)
-        if self.next.since(self.head_written.get()) >= self.stride {
+        if self.holds_much() {
             self.control.head.store(self.next.0, Ordering::Release); // edge: reclaim (release)
             self.head_written.set(self.next);
             self.write_down();
@@ -187,7 +214,8 @@ impl Consumer {
 
     /// Writes the counters down, for inspection.
     pub(crate) fn write_down(&self) {
-        self.line.store_traffic(self.messages, self.bytes);
+        let (messages, bytes) = self.received();
+        self.line.store_traffic(messages, bytes);
     }
 
     /// Bytes committed and not released.
@@ -195,7 +223,7 @@ impl Consumer {
         super::backlog(&self.window, &self.control, self.sizes)
     }
 
-    /// Is there nothing to take now?
+    /// Has everything that is committed been released?
     pub(crate) fn is_drained(&self) -> bool {
         super::is_drained(&self.window, &self.control)
     }

@@ -47,19 +47,23 @@ impl Lag {
         *self = Lag::new(pace);
     }
 
-    /// Waits after an empty poll. `run`: the messages and bytes received since the last empty poll.
-    pub(crate) fn wait(&mut self, messages: u64, bytes: u64) {
-        let pauses = if messages == 0 { 1 } else { self.after_run(messages, bytes) };
-        self.waited += u64::from(pauses);
-        for _ in 0..pauses {
-            pause();
-        }
+    /// Waits after an empty poll that followed another.
+    #[inline(always)]
+    pub(crate) fn wait_on(&mut self) {
+        self.waited += 1;
+        pause();
+    }
+
+    /// Waits after the empty poll that ended a run of messages.
+    pub(crate) fn end_run(&mut self, messages: u64, bytes: u64) {
+        let pauses = self.after_run(messages, bytes);
+        self.waited = u64::from(pauses);
+        (0..pauses).for_each(|_| pause());
     }
 
     /// Pauses to wait now that a run has ended.
     fn after_run(&mut self, messages: u64, bytes: u64) -> u32 {
         let dense = messages >= 2 && bytes >= DENSE * self.waited;
-        self.waited = 0;
         if dense && bytes < SHORT_RUN {
             self.pauses = (self.pauses * 2).min(self.pace.most);
         } else if !dense || bytes > LONG_RUN {
@@ -77,7 +81,7 @@ mod tests {
     const PACE: Pace = Pace { most: 16, probe: 4 };
 
     fn settle(lag: &mut Lag, messages: u64, bytes: u64) -> u32 {
-        (0..20).for_each(|_| lag.wait(messages, bytes));
+        (0..20).for_each(|_| lag.end_run(messages, bytes));
         lag.pauses
     }
 
@@ -94,8 +98,8 @@ mod tests {
     fn pauses_of_an_empty_ring_make_the_next_run_sparse() {
         let mut lag = Lag::new(PACE);
         settle(&mut lag, 8, 1024);
-        (0..100).for_each(|_| lag.wait(0, 0));
-        lag.wait(2, 128);
+        (0..100).for_each(|_| lag.wait_on());
+        lag.end_run(2, 128);
         assert_eq!(lag.pauses, 8);
     }
 

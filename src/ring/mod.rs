@@ -52,13 +52,21 @@ pub(crate) fn stride(size: u64) -> u64 {
 
 /// A position read from shared memory, checked to be a record boundary.
 fn boundary(what: &'static str, raw: u64, align: u64) -> Result<Seq, Corrupt> {
-    if raw.is_multiple_of(align) { Ok(Seq(raw)) } else { Err(Corrupt { what, found: raw, allowed: raw - raw % align }) }
+    if raw.is_multiple_of(align) {
+        Ok(Seq(raw))
+    } else {
+        Err(Corrupt { what, found: raw, allowed: raw - raw % align })
+    }
 }
 
 /// Bytes from `position` to `end`, at most the ring.
 fn within(what: &'static str, end: Seq, position: Seq, size: u64) -> Result<u64, Corrupt> {
     let distance = end.since(position);
-    if distance <= size { Ok(distance) } else { Err(Corrupt { what, found: end.0, allowed: position.after(size).0 }) }
+    if distance <= size {
+        Ok(distance)
+    } else {
+        Err(Corrupt { what, found: end.0, allowed: position.after(size).0 })
+    }
 }
 
 /// Walks the committed records from `from`; the end, where a record is not committed yet. At most a lap.
@@ -70,6 +78,9 @@ fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Seq, Corrupt> {
             return Ok(at);
         }
         let (Record::Message { len, .. } | Record::Padding { len }) = frame::parse(word)?;
+        if len > sizes.largest() {
+            return Err(Corrupt { what: "record length", found: len, allowed: sizes.largest() });
+        }
         let next = at.after(frame::footprint(len, sizes.align));
         within("record length", next, from, sizes.size)?;
         at = next;
@@ -95,7 +106,8 @@ pub(crate) fn backlog(window: &Window, control: &Shared<Control>, sizes: Sizes) 
 }
 
 fn backlog_once(window: &Window, control: &Shared<Control>, sizes: Sizes) -> Result<u64, Corrupt> {
-    let position = boundary("consumer position", control.consumer.position.load(Ordering::Acquire), sizes.align)?; // edge: reclaim (acquire)
+    let position =
+        boundary("consumer position", control.consumer.position.load(Ordering::Acquire), sizes.align)?; // edge: reclaim (acquire)
     let tail = boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
     // The consumer may be ahead of the lazily written tail.
     let ahead = position.since(tail) <= sizes.size;

@@ -1,5 +1,6 @@
 //! The producer's side: claim, write, commit.
 
+use super::window::SMALL;
 use super::{Window, boundary, stride, walk, within};
 use crate::error::Corrupt;
 use crate::frame::{self, HEADER};
@@ -33,8 +34,8 @@ pub(crate) struct Claimed {
     at: Seq,
     /// Bytes of padding before it: it did not fit before the end of the ring.
     pad: u64,
-    /// Bytes that may be written from `at` on without asking again.
-    room: u64,
+    /// Up to here records may reach without asking again.
+    bound: Seq,
     len: u64,
 }
 
@@ -45,27 +46,27 @@ impl Claimed {
     }
 }
 
-/// How far a producer is: what commits move on.
+/// How far a producer is: what commits move on. Every store of a message's path takes a place in the store
+/// buffer that a line on its way from the other core needs longer, so there are as few as possible here.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     /// Where the next record begins.
     tail: Seq,
-    /// Bytes from `tail` on that records may take without a look at anything: up to the end of the ring, the
-    /// consumer's position as last seen, and the next time `tail` is to be written down. Never more than half
-    /// the ring, so what fits here needs no check of its length.
-    room: u64,
+    /// Up to here records may reach without a look at anything: to the end of the ring, the consumer's position
+    /// as last seen, and the next time `tail` is to be written down. Never more than half the ring ahead, so
+    /// what fits needs no check of its length.
+    bound: Seq,
     messages: u64,
-    bytes: u64,
 }
 
 impl Progress {
     /// Moves on behind a record.
     #[inline(always)]
-    fn pass(&mut self, claimed: &Claimed, next: Seq) {
+    fn pass(&mut self, next: Seq) {
         self.tail = next;
-        self.room = claimed.room - next.since(claimed.at);
-        self.messages += 1;
-        self.bytes += claimed.len;
+        if !crate::BARE {
+            self.messages += 1;
+        }
     }
 }
 
@@ -74,8 +75,8 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Pending {
     progress: Progress,
-    /// The header that the consumer meets first; it is stored last.
-    first: Option<(Seq, u64)>,
+    /// The header at the producer's position, which the consumer meets first; it is stored last.
+    first: u64,
 }
 
 /// The producer of a record ring.
@@ -85,6 +86,10 @@ pub(crate) struct Producer {
     control: Shared<Control>,
     line: Shared<Participant>,
     sizes: Sizes,
+    /// Bytes of the largest message.
+    largest: u64,
+    /// Where this producer began.
+    began: Seq,
     progress: Progress,
     /// The consumer's position; may lag behind it.
     head_seen: Seq,
@@ -98,7 +103,7 @@ impl Producer {
         line: Shared<Participant>,
         sizes: Sizes,
     ) -> Result<Producer, Corrupt> {
-        // edge: handover (acquire)
+        // edge: reclaim (acquire): the consumer may be alive
         let position = control.consumer.position.load(Ordering::Acquire);
         let head_seen = boundary("consumer position", position, sizes.align)?;
         let written =
@@ -108,38 +113,55 @@ impl Producer {
         let tail = walk(&window, sizes, if ahead { head_seen } else { written })?;
         within("producer position", tail, head_seen, sizes.size)?;
         control.producer.tail.store(tail.0, Ordering::Relaxed);
-        let progress = Progress { tail, room: 0, messages: 0, bytes: 0 };
-        Ok(Producer { window, control, line, sizes, progress, head_seen })
+        let progress = Progress { tail, bound: tail, messages: 0 };
+        Ok(Producer {
+            window,
+            control,
+            line,
+            sizes,
+            largest: sizes.largest(),
+            began: tail,
+            progress,
+            head_seen,
+        })
     }
 
-    /// Messages and bytes sent by this producer.
+    /// Messages, and bytes of records, sent by this producer.
     pub(crate) fn sent(&self) -> (u64, u64) {
-        (self.progress.messages, self.progress.bytes)
+        (self.progress.messages, self.progress.tail.since(self.began))
+    }
+
+    /// Copies a small message in and commits it, if that needs no look at anything: the short way of [`send`].
+    /// `false`: nothing was done.
+    ///
+    /// [`send`]: Producer::send
+    #[inline(always)]
+    pub(crate) fn send_ready(&mut self, tag: u16, payload: &[u8]) -> bool {
+        let Some(next) = self.next_if_ready(&self.progress, payload) else {
+            return false;
+        };
+        let at = self.progress.tail;
+        self.window.write_small(at, payload);
+        self.window.store_header(next, frame::UNCOMMITTED, Ordering::Relaxed);
+        let word = frame::message(payload.len() as u64, tag);
+        self.window.store_header(at, word, Ordering::Release); // edge: commit (release)
+        self.progress.pass(next);
+        true
+    }
+
+    /// The end of the record of a small message, if it fits without a look at anything.
+    #[inline(always)]
+    fn next_if_ready(&self, progress: &Progress, payload: &[u8]) -> Option<Seq> {
+        let footprint = frame::footprint(payload.len() as u64, self.sizes.align);
+        let ready = payload.len() <= SMALL && footprint <= progress.bound.since(progress.tail);
+        ready.then_some(progress.tail.after(footprint))
     }
 
     /// Copies a message in and commits it.
-    #[inline(always)]
     pub(crate) fn send(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
-        let len = payload.len() as u64;
-        if frame::footprint(len, self.sizes.align) > self.progress.room {
-            return self.send_slowly(tag, payload);
-        }
-        let claimed = Claimed { at: self.progress.tail, pad: 0, room: self.progress.room, len };
-        let next = self.end_of(&claimed);
-        self.window.write(claimed.at, payload, next);
-        // edge: commit (release)
-        self.window.store_header(claimed.at, frame::message(len, tag), Ordering::Release);
-        self.progress.pass(&claimed, next);
-        Ok(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_slowly(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
         let claimed = self.claim(payload.len() as u64)?;
-        let next = self.end_of(&claimed);
-        self.window.write(claimed.at, payload, next);
-        self.publish(claimed, next, tag);
+        self.window.write(claimed.at, payload, self.end_of(&claimed));
+        self.publish(claimed, tag);
         Ok(())
     }
 
@@ -152,10 +174,14 @@ impl Producer {
     /// Room for a record of `len` bytes.
     #[inline]
     pub(crate) fn claim(&mut self, len: u64) -> Result<Claimed, Refused> {
-        if frame::footprint(len, self.sizes.align) <= self.progress.room {
-            return Ok(Claimed { at: self.progress.tail, pad: 0, room: self.progress.room, len });
+        if len > self.largest {
+            return Err(Refused::TooLarge);
         }
-        let claimed = self.look_for_room(self.progress.tail, len)?;
+        let Progress { tail, bound, .. } = self.progress;
+        if frame::footprint(len, self.sizes.align) <= bound.since(tail) {
+            return Ok(Claimed { at: tail, pad: 0, bound, len });
+        }
+        let claimed = self.look_for_room(tail, len)?;
         self.write_down();
         Ok(claimed)
     }
@@ -175,15 +201,14 @@ impl Producer {
     /// Commits a claim whose payload is filled.
     #[inline]
     pub(crate) fn commit(&mut self, claimed: Claimed, tag: u16) {
-        let next = self.end_of(&claimed);
-        self.window.store_header(next, frame::UNCOMMITTED, Ordering::Relaxed);
-        self.publish(claimed, next, tag);
+        self.window.store_header(self.end_of(&claimed), frame::UNCOMMITTED, Ordering::Relaxed);
+        self.publish(claimed, tag);
     }
 
     /// Stores the headers of a record whose payload and cleared next header are written. Padding before it is
     /// what the consumer meets first, so its header goes last.
     #[inline]
-    fn publish(&mut self, claimed: Claimed, next: Seq, tag: u16) {
+    fn publish(&mut self, claimed: Claimed, tag: u16) {
         let word = frame::message(claimed.len, tag);
         if claimed.pad == 0 {
             self.window.store_header(claimed.at, word, Ordering::Release); // edge: commit (release)
@@ -192,23 +217,40 @@ impl Producer {
             let padding = frame::padding(claimed.pad);
             self.window.store_header(self.progress.tail, padding, Ordering::Release); // edge: commit (release)
         }
-        self.progress.pass(&claimed, next);
+        self.progress.bound = claimed.bound;
+        self.progress.pass(self.end_of(&claimed));
     }
 
     /// An empty batch.
     #[inline]
     pub(crate) fn batch(&self) -> Pending {
-        Pending { progress: self.progress, first: None }
+        Pending { progress: self.progress, first: frame::UNCOMMITTED }
     }
 
-    /// Appends a message to a batch: the headers are stored plainly, but the batch's first is kept back.
+    /// Appends a small message to a batch if that needs no look at anything: the short way of [`push`].
+    /// `false`: nothing was done.
+    ///
+    /// [`push`]: Producer::push
     #[inline(always)]
+    pub(crate) fn push_ready(&mut self, batch: &mut Pending, tag: u16, payload: &[u8]) -> bool {
+        let Some(next) = self.next_if_ready(&batch.progress, payload) else {
+            return false;
+        };
+        self.window.write_small(batch.progress.tail, payload);
+        self.store_or_keep(batch, batch.progress.tail, frame::message(payload.len() as u64, tag));
+        batch.progress.pass(next);
+        true
+    }
+
+    /// Appends a message to a batch.
     pub(crate) fn push(&mut self, batch: &mut Pending, tag: u16, payload: &[u8]) -> Result<(), Refused> {
         let len = payload.len() as u64;
-        let tail = batch.progress.tail;
-        let claimed = if frame::footprint(len, self.sizes.align) <= batch.progress.room {
-            Claimed { at: tail, pad: 0, room: batch.progress.room, len }
+        let Progress { tail, bound, .. } = batch.progress;
+        let claimed = if len <= self.largest && frame::footprint(len, self.sizes.align) <= bound.since(tail) {
+            Claimed { at: tail, pad: 0, bound, len }
         } else {
+            let (messages, bytes) = self.sent();
+            self.line.store_traffic(messages, bytes);
             self.look_for_room(tail, len)?
         };
         let next = self.end_of(&claimed);
@@ -217,34 +259,50 @@ impl Producer {
             self.store_or_keep(batch, tail, frame::padding(claimed.pad));
         }
         self.store_or_keep(batch, claimed.at, frame::message(len, tag));
-        batch.progress.pass(&claimed, next);
+        batch.progress.bound = claimed.bound;
+        batch.progress.pass(next);
         Ok(())
     }
 
+    /// Stores a header of a batch plainly, but keeps the one that the consumer meets first.
     #[inline(always)]
     fn store_or_keep(&self, batch: &mut Pending, at: Seq, word: u64) {
-        match batch.first {
-            Some(_) => self.window.store_header(at, word, Ordering::Relaxed),
-            None => batch.first = Some((at, word)),
+        if at == self.progress.tail {
+            batch.first = word;
+        } else {
+            self.window.store_header(at, word, Ordering::Relaxed);
         }
     }
 
     /// Commits a batch. `false`: it is empty.
     #[inline]
     pub(crate) fn commit_batch(&mut self, batch: &Pending) -> bool {
-        let Some((at, word)) = batch.first else {
+        if batch.first == frame::UNCOMMITTED {
             return false;
-        };
-        self.window.store_header(at, word, Ordering::Release); // edge: commit (release)
+        }
+        // Within the batch each next header was written over by the next record; the last one is left.
+        self.window.store_header(batch.progress.tail, frame::UNCOMMITTED, Ordering::Relaxed);
+        self.window.store_header(self.progress.tail, batch.first, Ordering::Release); // edge: commit (release)
         self.progress = batch.progress;
-        self.write_down();
+        self.write_tail();
         true
+    }
+
+    /// Messages in a batch.
+    pub(crate) fn messages_in(&self, batch: &Pending) -> u64 {
+        batch.progress.messages - self.progress.messages
+    }
+
+    #[inline(always)]
+    fn write_tail(&self) {
+        self.control.producer.tail.store(self.progress.tail.0, Ordering::Relaxed); // edge: handover (release, by the lease)
     }
 
     /// Writes the position and the counters down, for a successor and for inspection.
     pub(crate) fn write_down(&self) {
-        self.control.producer.tail.store(self.progress.tail.0, Ordering::Relaxed); // edge: handover (release, by the lease)
-        self.line.store_traffic(self.progress.messages, self.progress.bytes);
+        self.write_tail();
+        let (messages, bytes) = self.sent();
+        self.line.store_traffic(messages, bytes);
     }
 
     /// Has the consumer released everything that is committed?
@@ -296,7 +354,7 @@ impl Producer {
     #[cold]
     #[inline(never)]
     fn look_for_room(&mut self, tail: Seq, len: u64) -> Result<Claimed, Refused> {
-        if len > self.sizes.largest() {
+        if len > self.largest {
             return Err(Refused::TooLarge);
         }
         let (need, pad) = self.needed(tail, len);
@@ -313,7 +371,7 @@ impl Producer {
         let at = tail.after(pad);
         let footprint = need - pad - HEADER;
         let room = (free - pad - HEADER).min(self.to_end(at)).min(stride(self.sizes.size).max(footprint));
-        Ok(Claimed { at, pad, room, len })
+        Ok(Claimed { at, pad, bound: at.after(room), len })
     }
 
     /// Reads a position of the consumer's and checks that it moved forwards, at most to the producer's.

@@ -13,7 +13,7 @@ use crate::seq::Seq;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Up to this size a message is copied word by word, in address order.
-const SMALL: usize = 128;
+pub(crate) const SMALL: usize = 128;
 /// The part of a cache line that a header shares with the beginning of its payload.
 const HEADER_LINE: u64 = 64;
 
@@ -67,9 +67,8 @@ impl Window {
     /// The start of the `len` bytes of payload of the record at `at`; `None` if they reach past the end.
     #[inline(always)]
     fn payload(&self, at: Seq, len: u64) -> Option<NonNull<u8>> {
-        let offset = at.offset(self.mask);
-        // No overflow: offsets have 33 bits, and lengths are those of slices or of 32 bits.
-        if offset + HEADER + len > self.mask + 1 {
+        let offset = at.offset(self.mask & !(HEADER - 1));
+        if len > self.mask + 1 - HEADER - offset {
             return None;
         }
         // SAFETY: `offset + HEADER + len` is within the window, as just checked.
@@ -92,24 +91,30 @@ impl Window {
         Some(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), len as usize) })
     }
 
+    /// Writes the payload of the record at `at`, [`SMALL`] bytes at most, in address order.
+    #[inline(always)]
+    pub(crate) fn write_small(&mut self, at: Seq, payload: &[u8]) {
+        let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
+        copy_words(start, payload);
+    }
+
     /// Writes the payload of the record at `at` and zero into the header at `next`; the record's own header is
     /// left to the caller, who commits with it.
     ///
-    /// Up to 128 bytes go in address order. Of a longer message everything outside the header's cache line is
-    /// written first, so that the line the consumer polls is fought for once less.
-    #[inline(always)]
+    /// Of a message of more than [`SMALL`] bytes everything outside the header's cache line is written first,
+    /// so that the line the consumer polls is fought for once less.
     pub(crate) fn write(&mut self, at: Seq, payload: &[u8], next: Seq) {
-        let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
         if payload.len() <= SMALL {
-            copy_words(start, payload);
+            self.write_small(at, payload);
             self.store_header(next, UNCOMMITTED, Ordering::Relaxed);
-        } else {
-            let in_line = (start.as_ptr() as u64 - HEADER) % HEADER_LINE;
-            let first = (HEADER_LINE - HEADER - in_line) as usize;
-            copy_bytes(start, payload, first, payload.len());
-            self.store_header(next, UNCOMMITTED, Ordering::Relaxed);
-            copy_bytes(start, payload, 0, first);
+            return;
         }
+        let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
+        let in_line = (start.as_ptr() as u64 - HEADER) % HEADER_LINE;
+        let first = (HEADER_LINE - HEADER - in_line) as usize;
+        copy_bytes(start, payload, first, payload.len());
+        self.store_header(next, UNCOMMITTED, Ordering::Relaxed);
+        copy_bytes(start, payload, 0, first);
     }
 }
 
@@ -127,21 +132,33 @@ fn copy_bytes(start: NonNull<u8>, from: &[u8], begin: usize, end: usize) {
 /// those have left the store buffer; the stores are atomic so that no compiler makes wide copies of them.
 #[inline(always)]
 fn copy_words(start: NonNull<u8>, from: &[u8]) {
-    let words = from.chunks_exact(8);
-    let rest = words.remainder();
-    let mut to = start.cast::<AtomicU64>();
+    let (blocks, rest) = from.as_chunks::<32>();
+    let mut to = start.cast::<[AtomicU64; 4]>();
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        // SAFETY: these words of the claimed payload are in the window; payloads begin at multiples of eight.
+        let target = unsafe { to.as_ref() };
+        for (target, word) in target.iter().zip(words) {
+            target.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        }
+        // SAFETY: at most one past the payload's last block, still within the padded record.
+        to = unsafe { to.add(1) };
+    }
+    copy_rest(to.cast(), rest);
+}
+
+/// Copies what is left behind whole blocks, the last word padded with zeros.
+#[inline(always)]
+fn copy_rest(mut to: NonNull<AtomicU64>, from: &[u8]) {
+    let (words, rest) = from.as_chunks::<8>();
     for word in words {
-        let word = u64::from_ne_bytes(word.try_into().expect("eight bytes"));
         // SAFETY: this word of the claimed payload is in the window; payloads begin at multiples of eight.
-        unsafe { to.as_ref() }.store(word, Ordering::Relaxed);
+        unsafe { to.as_ref() }.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
         // SAFETY: at most one past the payload's last word, still within the padded record.
         to = unsafe { to.add(1) };
     }
     if !rest.is_empty() {
-        let mut last = 0;
-        for (at, byte) in rest.iter().enumerate() {
-            last |= u64::from(*byte) << (8 * at);
-        }
+        let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
         // SAFETY: a record is padded to a multiple of eight, so the whole last word is the record's own.
         unsafe { to.as_ref() }.store(u64::from_le(last), Ordering::Relaxed);
     }

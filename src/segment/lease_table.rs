@@ -3,10 +3,15 @@
 //! A spin lock guards the table, held for a few instructions and across `fork` itself, so that a child never
 //! finds the table half written. In the child only async-signal-safe work is allowed: emptying the table
 //! neither allocates nor frees.
+//!
+//! | edge | release | acquire | carries |
+//! |---|---|---|---|
+//! | table | `unlock` | `lock` | the descriptors |
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
-use std::os::fd::RawFd;
+use std::fs::File;
+use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 
 use crate::sync::{LocalU32, Ordering};
@@ -36,12 +41,15 @@ impl Table {
         self.locked.store(0, Ordering::Release); // edge: table (release)
     }
 
-    pub(crate) fn insert(&self, descriptor: RawFd) {
+    /// Opens a file and enters it, so that no fork comes between the two.
+    pub(crate) fn insert_with<E>(&self, open: impl FnOnce() -> Result<File, E>) -> Result<File, E> {
         self.lock();
+        let file = open();
         // SAFETY: the lock is held, so this is the only reference.
         let descriptors = unsafe { &mut *self.descriptors.get() };
-        descriptors.push(descriptor);
+        descriptors.extend(file.as_ref().map(File::as_raw_fd));
         self.unlock();
+        file
     }
 
     pub(crate) fn remove(&self, descriptor: RawFd) {

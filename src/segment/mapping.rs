@@ -1,4 +1,8 @@
 //! A view of a segment in this process's memory: from a file, or memory that the caller has already.
+//!
+//! | edge | release | acquire | carries |
+//! |---|---|---|---|
+//! | birth | whoever formats a segment stores the magic, last | whoever opens it loads the magic, first | the rest of the header, and the zeroed ring |
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;

@@ -38,12 +38,9 @@ pub(crate) fn seal(file: &File) -> Result<(), OpenError> {
 /// as good as its name.
 pub(crate) fn open(fd: RawFd) -> Result<File, OpenError> {
     let text = format!("fd:{fd}");
+    let has_name = place::metadata_of(fd)?.nlink() != 0;
     let own = place::reopen(&fd, &text)?;
-    let metadata = super::metadata(&own, &text)?;
-    if !metadata.is_file() {
-        return Err(OpenError::NotAFile { place: text, found: "no regular file" });
-    }
-    if metadata.nlink() == 0 {
+    if !has_name {
         check_seals(&own, text)?;
     }
     Ok(own)

@@ -108,6 +108,9 @@ pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<S
         if !request.create_new
             && let Some(file) = place.open(true)?
         {
+            // What is no ring at all is told first: its owner and mode are then of no interest.
+            place.check_is_file(&file)?;
+            read_header(&file, &text)?;
             place.check(&file, request.owner, request.mode)?;
             match join_file(file, &place, request, role)? {
                 Some(found) => return Ok(found.named(place)),
@@ -255,7 +258,8 @@ pub(crate) fn read_header(file: &File, text: &str) -> Result<Header, OpenError> 
 /// mapping was made through either: a forked child inherits mappings, and each keeps its description, and so
 /// the description's locks, alive.
 fn own_leases(file: &impl AsRawFd, mapping: &Mapping, text: &str, role: Role) -> Result<File, OpenError> {
-    let own = place::reopen(file, text)?;
+    home(text)?;
+    let own = lease_table::LEASES.insert_with(|| place::reopen(file, text))?;
     let taken = lease::take(&own, participant_id(role)).map_err(|source| OpenError::System {
         call: "lock (OFD)",
         place: text.to_owned(),
@@ -264,6 +268,7 @@ fn own_leases(file: &impl AsRawFd, mapping: &Mapping, text: &str, role: Role) ->
     if taken {
         return Ok(own);
     }
+    lease_table::LEASES.remove(own.as_raw_fd());
     let pid = mapping.part::<Participant>(participant_at(role)).pid();
     Err(OpenError::AlreadyAttached { place: text.to_owned(), role, pid })
 }
@@ -286,6 +291,15 @@ fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option
     };
     segment.touch(request);
     Ok(place.link(&new, request.mode)?.then_some(segment))
+}
+
+/// This process, whose fork handlers are installed from now on.
+fn home(text: &str) -> Result<Home, OpenError> {
+    Home::here().map_err(|source| OpenError::System {
+        call: "mmap (of the fork guard)",
+        place: text.to_owned(),
+        source,
+    })
 }
 
 /// Facts about a segment that is created now.
@@ -314,14 +328,7 @@ impl Segment {
         leases: Option<File>,
         role: Role,
     ) -> Result<Segment, OpenError> {
-        let home = Home::here().map_err(|source| OpenError::System {
-            call: "mmap (of the fork guard)",
-            place: text.to_owned(),
-            source,
-        })?;
-        if let Some(file) = &leases {
-            lease_table::LEASES.insert(file.as_raw_fd());
-        }
+        let home = home(text)?;
         let leases = leases.map(ManuallyDrop::new);
         Ok(Segment {
             mapping,

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -120,7 +120,7 @@ impl Place {
         let access = OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         match openat(&self.directory, ".", access | OFlag::O_TMPFILE, mode) {
-            Ok(file) => return Ok(Unnamed { file: file.into(), temporary: None }),
+            Ok(file) => return self.opened(file.into(), None),
             Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => {}
             Err(errno) => return Err(self.system("create a file for", errno.into())),
         }
@@ -129,7 +129,14 @@ impl Place {
         let file = openat(&self.directory, name.as_os_str(), flags, mode)
             .map_err(|errno| self.system("create a file for", errno.into()))?;
         let directory = self.directory.try_clone().map_err(|source| self.system("dup for", source))?;
-        Ok(Unnamed { file: file.into(), temporary: Some(Temporary { directory, name }) })
+        self.opened(file.into(), Some(Temporary { directory, name }))
+    }
+
+    /// Gives a new file the mode that the umask may have taken from it: it will be opened anew.
+    fn opened(&self, file: File, temporary: Option<Temporary>) -> Result<Unnamed, OpenError> {
+        file.set_permissions(fs::Permissions::from_mode(0o600))
+            .map_err(|source| self.system("fchmod", source))?;
+        Ok(Unnamed { file, temporary })
     }
 
     /// Gives `new` this name, replacing nothing. `false`: somebody else was first.
@@ -211,6 +218,19 @@ impl Drop for Temporary {
         // Nothing else has this random name, and a failure leaves only a hidden file of ours.
         let name: &OsStr = &self.name;
         let _ = unlinkat(self.directory.as_fd(), name, UnlinkatFlags::NoRemoveDir);
+    }
+}
+
+/// The kind of file behind a descriptor of this process; nothing is opened.
+pub(crate) fn metadata_of(descriptor: RawFd) -> Result<fs::Metadata, OpenError> {
+    let text = format!("fd:{descriptor}");
+    match fs::metadata(format!("/proc/self/fd/{descriptor}")) {
+        Ok(metadata) if metadata.is_file() => Ok(metadata),
+        Ok(_) => Err(OpenError::NotAFile { place: text, found: "a directory, pipe, socket or device" }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::NotFound { place: format!("{text}: the descriptor is not open in this process") })
+        }
+        Err(source) => Err(OpenError::System { call: "stat", place: text, source }),
     }
 }
 

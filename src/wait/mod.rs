@@ -14,7 +14,7 @@ use crate::sync::Woken;
 pub(crate) use pauses::pauses_in;
 
 /// Polls between two looks at the clock.
-const POLLS: u32 = 64;
+pub(crate) const POLLS: u32 = 64;
 
 /// How a blocking call waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +106,10 @@ pub(crate) fn wait<C: Condition>(
     }
 }
 
+fn poll_some<C: Condition>(condition: &mut C) -> Option<C::Found> {
+    (0..POLLS).find_map(|_| condition.poll())
+}
+
 /// A wait in progress.
 struct Waiting<'a> {
     patience: &'a Patience,
@@ -127,10 +131,8 @@ enum Over<T> {
 impl Waiting<'_> {
     fn spin<C: Condition>(&mut self, condition: &mut C, mut time: Duration) -> Over<C::Found> {
         while time < self.spin_until {
-            for _ in 0..POLLS {
-                if let Some(found) = condition.poll() {
-                    return Over::Found(found);
-                }
+            if let Some(found) = poll_some(condition) {
+                return Over::Found(found);
             }
             time = now();
             if self.patience.is_over(time) {

@@ -10,13 +10,12 @@ use crate::ring::Pending;
 pub struct Batch<'a> {
     producer: &'a mut Producer,
     pending: Pending,
-    len: usize,
 }
 
 impl<'a> Batch<'a> {
     #[inline(always)]
     pub(super) fn new(producer: &'a mut Producer) -> Self {
-        Batch { pending: producer.ring.batch(), producer, len: 0 }
+        Batch { pending: producer.ring.batch(), producer }
     }
 
     /// Appends a copy of `message`. Never blocks.
@@ -35,26 +34,32 @@ impl<'a> Batch<'a> {
     /// As [`Batch::push`].
     #[inline]
     pub fn push_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        let home = self.producer.end.is_home();
+        if home && self.producer.ring.push_ready(&mut self.pending, tag, message) {
+            return Ok(());
+        }
+        self.push_slowly(tag, message)
+    }
+
+    #[inline(never)]
+    fn push_slowly(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
         match self.producer.ring.push(&mut self.pending, tag, message) {
-            Ok(()) => {
-                self.len += 1;
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(refused) => Err(self.producer.now_or_never(Some(refused), message.len())),
         }
     }
 
     /// Messages in the batch.
     pub fn len(&self) -> usize {
-        self.len
+        self.producer.ring.messages_in(&self.pending) as usize
     }
 
     /// Has the batch no message?
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Sends the messages. Never blocks. An empty batch is fine.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::endpoint::Endpoint;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
-use crate::error::{Corrupt, OpenError, RecvError};
+use crate::error::{OpenError, RecvError};
 use crate::layout::participant::Counters;
 use crate::ring::{self, Found};
 use crate::wait::{self, Condition, Wait};
@@ -21,23 +21,25 @@ pub struct Consumer {
 
 impl Consumer {
     pub(super) fn attach(end: Endpoint, tune: Tune) -> Result<Consumer, OpenError> {
+        end.take_place()?;
         let sizes = end.header().sizes;
         let (control, line) = (end.control.clone(), end.line.clone());
         let ring = ring::Consumer::attach(end.window(), control, line, sizes, tune.pace())
-            .map_err(|corrupt| OpenError::Corrupt { place: end.segment.text.clone(), corrupt })?;
-        end.say_hello()?;
+            .map_err(|corrupt| end.refuse(corrupt))?;
+        end.say_hello();
         Ok(Consumer { ring, end })
     }
 
     /// Receives the next message, borrowed in place; blocks while the ring is empty. It is released when the
-    /// [`Message`] is dropped.
+    /// [`Message`] is dropped. When a producer dies and another attaches at once, the messages of the second
+    /// follow those of the first.
     ///
     /// # Errors
     /// Once everything that was committed has been received: [`RecvError::Closed`] when the producer has said
     /// goodbye, [`RecvError::PeerDead`] when it died. [`RecvError::Forked`] in a forked child.
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
-        match self.take_ready() {
+        match self.take_soon() {
             Some(found) => Ok(Message::new(self, found, true)),
             None => self.recv_waiting(None),
         }
@@ -61,7 +63,7 @@ impl Consumer {
     /// # Errors
     /// [`RecvError::TimedOut`]; else as [`Consumer::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
-        match self.take_ready() {
+        match self.take_soon() {
             Some(found) => Ok(Message::new(self, found, true)),
             None => self.recv_waiting(Some(timeout)),
         }
@@ -87,10 +89,7 @@ impl Consumer {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
-        if !self.ring.is_drained() {
-            return Ok(());
-        }
-        self.wait(timeout, Look::Only).map(drop)
+        if self.ring.is_ready() { Ok(()) } else { self.wait(timeout) }
     }
 
     /// The short way: a message is there. `None` for every other reason, which the long way tells apart.
@@ -99,42 +98,58 @@ impl Consumer {
         if self.end.is_home() { self.ring.find_ready() } else { None }
     }
 
-    #[cold]
+    /// The short way of a call that may wait: a message is there, or will be in a moment.
+    #[inline(always)]
+    fn take_soon(&mut self) -> Option<Found> {
+        let found = self.take_ready();
+        if found.is_none() && self.spin() { self.take_ready() } else { found }
+    }
+
+    /// Looks for a moment, before a wait begins in earnest: most waits are that short.
+    #[inline(never)]
+    fn spin(&mut self) -> bool {
+        self.end.patience.how != Wait::Park && (0..wait::POLLS).any(|_| self.ring.poll())
+    }
+
     #[inline(never)]
     fn recv_now(&mut self) -> Result<Message<'_>, RecvError> {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
-        if let Some(found) = self.ring.find()? {
-            return Ok(Message::new(self, found, true));
-        }
-        // Empty; if the producer has said goodbye, this second look is the last.
+        // If the producer had said goodbye before it, an empty look is the last.
         let closed = self.end.peer_said_goodbye();
-        match self.ring.find_now()? {
-            Some(found) => Ok(Message::new(self, found, true)),
-            None if closed => Err(RecvError::Closed),
-            None => Err(RecvError::Empty),
+        if self.ring.poll() {
+            return self.take();
         }
+        Err(if closed { RecvError::Closed } else { RecvError::Empty })
     }
 
-    #[cold]
     #[inline(never)]
     fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
-        let found = match self.ring.find()? {
-            Some(found) => Some(found),
-            None => self.wait(timeout, Look::Take)?,
-        };
-        found.map(|found| Message::new(self, found, true)).ok_or(RecvError::Empty)
+        if !self.ring.is_ready() {
+            self.wait(timeout)?;
+        }
+        self.take()
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, look: Look) -> Result<Option<Found>, RecvError> {
+    /// Takes the message that a look has found.
+    #[inline(always)]
+    fn take(&mut self) -> Result<Message<'_>, RecvError> {
+        let found = match self.ring.find_ready() {
+            Some(found) => found,
+            None => self.ring.find()?.ok_or(RecvError::Empty)?,
+        };
+        Ok(Message::new(self, found, true))
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
         self.end.waits.set(self.end.waits.get() + 1);
         let patience = self.end.patience(timeout);
         let control = self.end.control.clone();
-        let mut next = Next { consumer: self, look };
+        let mut next = Next { consumer: self };
         wait::wait(&control.data_bell, &patience, &mut next).unwrap_or(Err(RecvError::TimedOut))
     }
 
@@ -212,68 +227,43 @@ impl Drop for Consumer {
     }
 }
 
-/// What to do with a message that is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    /// Take it.
-    Take,
-    /// Leave it.
-    Only,
-}
-
-/// The next message, or a reason why there will be none.
+/// A message, or a reason why there will be none.
 struct Next<'a> {
     consumer: &'a mut Consumer,
-    look: Look,
 }
-
-type Outcome = Result<Option<Found>, RecvError>;
 
 impl Next<'_> {
-    fn find_now(&mut self) -> Option<Outcome> {
-        if self.look == Look::Only {
-            return (!self.consumer.ring.is_drained()).then_some(Ok(None));
-        }
-        outcome(self.consumer.ring.find_now())
-    }
-
     /// Looks a last time, now that `error` is known, and reports it only if there is nothing.
-    fn last(&mut self, error: RecvError) -> Option<Outcome> {
-        self.find_now().or(Some(Err(error)))
+    #[cold]
+    fn last(&mut self, error: RecvError) -> Option<Result<(), RecvError>> {
+        Some(if self.consumer.ring.is_ready() { Ok(()) } else { Err(error) })
     }
 
-    fn or_goodbye(&mut self) -> Option<Outcome> {
-        if self.consumer.end.peer_said_goodbye() { self.last(RecvError::Closed) } else { None }
-    }
-}
-
-fn outcome(found: Result<Option<Found>, Corrupt>) -> Option<Outcome> {
-    match found {
-        Ok(None) => None,
-        Ok(found) => Some(Ok(found)),
-        Err(corrupt) => Some(Err(corrupt.into())),
+    #[inline(always)]
+    fn ready_or_goodbye(&mut self, ready: bool) -> Option<Result<(), RecvError>> {
+        match ready {
+            true => Some(Ok(())),
+            false if self.consumer.end.peer_said_goodbye() => self.last(RecvError::Closed),
+            false => None,
+        }
     }
 }
 
 impl Condition for Next<'_> {
-    type Found = Outcome;
+    type Found = Result<(), RecvError>;
 
-    fn poll(&mut self) -> Option<Outcome> {
-        let found = match self.look {
-            Look::Take => outcome(self.consumer.ring.find()),
-            Look::Only => {
-                crate::sync::pause();
-                self.find_now()
-            }
-        };
-        found.or_else(|| self.or_goodbye())
+    #[inline(always)]
+    fn poll(&mut self) -> Option<Self::Found> {
+        let ready = self.consumer.ring.poll();
+        self.ready_or_goodbye(ready)
     }
 
-    fn look(&mut self) -> Option<Outcome> {
-        self.find_now().or_else(|| self.or_goodbye())
+    fn look(&mut self) -> Option<Self::Found> {
+        let ready = self.consumer.ring.is_ready();
+        self.ready_or_goodbye(ready)
     }
 
-    fn check(&mut self) -> Option<Outcome> {
+    fn check(&mut self) -> Option<Self::Found> {
         match self.consumer.end.peer() {
             Peer::Dead => self.last(RecvError::PeerDead),
             Peer::Closed => self.last(RecvError::Closed),

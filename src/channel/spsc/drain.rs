@@ -3,8 +3,8 @@
 use super::{Consumer, Message};
 use crate::error::RecvError;
 
-/// The messages that are there now. Dropping it releases those that were taken, all together; the others
-/// stay.
+/// The messages that are there now, at most an eighth of the ring. Those that were taken are released together
+/// when the drain is dropped; the others stay.
 #[derive(Debug)]
 #[must_use = "a drain takes nothing until `next` is called"]
 pub struct Drain<'a> {
@@ -18,17 +18,21 @@ impl<'a> Drain<'a> {
         Drain { consumer, taken: false }
     }
 
-    /// The next message; `None` when the ring is empty. Never blocks. The message can be used until the next
+    /// The next message; `None` when the ring is found empty, or when an eighth of the ring is taken and should
+    /// be given back: drop the drain and open another. Never blocks. The message can be used until the next
     /// call.
     ///
     /// # Errors
-    /// [`RecvError::Corrupt`].
+    /// [`RecvError::Corrupt`]; [`RecvError::Forked`] in a forked child.
     #[expect(
         clippy::should_implement_trait,
         reason = "messages borrow from the drain, iterators cannot lend"
     )]
     #[inline]
     pub fn next(&mut self) -> Option<Result<Message<'_>, RecvError>> {
+        if self.taken && self.consumer.ring.holds_much() {
+            return None;
+        }
         match self.consumer.take_ready() {
             Some(found) => {
                 self.taken = true;
@@ -38,18 +42,22 @@ impl<'a> Drain<'a> {
         }
     }
 
-    #[cold]
     #[inline(never)]
     fn next_slowly(&mut self) -> Option<Result<Message<'_>, RecvError>> {
         if !self.consumer.end.is_home() {
             return Some(Err(RecvError::Forked));
         }
+        // A drain that has taken something ends here, so that what it took is released; only one that has taken
+        // nothing waits as an empty poll does.
+        if !self.taken && !self.consumer.ring.poll() {
+            return None;
+        }
         match self.consumer.ring.find() {
-            Ok(Some(found)) => {
+            Ok(found) => {
+                let found = found?;
                 self.taken = true;
                 Some(Ok(Message::new(self.consumer, found, false)))
             }
-            Ok(None) => None,
             Err(corrupt) => Some(Err(corrupt.into())),
         }
     }

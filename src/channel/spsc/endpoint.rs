@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use crate::channel::window::window_of;
 use crate::channel::{Backing, Geometry};
-use crate::error::OpenError;
+use crate::error::{Corrupt, OpenError};
 use crate::layout::header::Header;
 use crate::layout::participant::{Counters, Participant, Said};
 use crate::layout::spsc::{BellLine, CONTROL_AT, Control};
@@ -82,18 +82,31 @@ impl Endpoint {
         window_of(&self.segment.mapping, self.header().sizes)
     }
 
-    /// Says that this participant is here.
-    pub(crate) fn say_hello(&self) -> Result<(), OpenError> {
+    /// Where there are no leases, takes this participant's place by its line; nothing of the ring is touched
+    /// before.
+    pub(crate) fn take_place(&self) -> Result<(), OpenError> {
         if self.segment.lives(self.role).is_none() && !self.line.claim() {
             let place = self.segment.text.clone();
             return Err(OpenError::AlreadyAttached { place, role: self.role, pid: self.line.pid() });
         }
+        Ok(())
+    }
+
+    /// The ring could not be attached to: gives the place back.
+    pub(crate) fn refuse(&self, corrupt: Corrupt) -> OpenError {
+        if self.segment.lives(self.role).is_none() {
+            self.line.close();
+        }
+        OpenError::Corrupt { place: self.segment.text.clone(), corrupt }
+    }
+
+    /// Says that this participant is here.
+    pub(crate) fn say_hello(&self) {
         if !register() {
             bell::make_symmetric(&self.control.data_bell);
             bell::make_symmetric(&self.control.space_bell);
         }
         self.line.attach(std::process::id(), start_time());
-        Ok(())
     }
 
     /// Says goodbye, and wakes the peer to hear it.
@@ -130,7 +143,7 @@ impl Endpoint {
             // The lease is free, and "attached" was read after that: either from one who died, or from a new
             // one who has taken the lease in between. Whoever holds no lease now was not the latter.
             if let Some(Ok(false)) = self.segment.lives(self.peer_role) {
-                return Peer::Dead;
+                return if self.peer_said_goodbye() { Peer::Closed } else { Peer::Dead };
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::wait::{self, Condition, Wait};
 
 /// Looks at the lazily written head between two looks at the consumer's exact position, which costs the
 /// consumer a cache miss.
-const LOOKS_AT_HEAD: u32 = 16;
+const LOOKS_AT_HEAD: u32 = 256;
 
 /// The sending end of a ring. Dropping it says goodbye: the consumer receives what was sent, then
 /// [`RecvError::Closed`](crate::RecvError::Closed).
@@ -26,10 +26,11 @@ pub struct Producer {
 
 impl Producer {
     pub(super) fn attach(end: Endpoint) -> Result<Producer, OpenError> {
+        end.take_place()?;
         let sizes = end.header().sizes;
         let ring = ring::Producer::attach(end.window(), end.control.clone(), end.line.clone(), sizes)
-            .map_err(|corrupt| OpenError::Corrupt { place: end.segment.text.clone(), corrupt })?;
-        end.say_hello()?;
+            .map_err(|corrupt| end.refuse(corrupt))?;
+        end.say_hello();
         Ok(Producer { ring, end })
     }
 
@@ -50,10 +51,7 @@ impl Producer {
     /// As [`Producer::send`].
     #[inline]
     pub fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
-        match self.send_once(tag, message) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.send_waiting(tag, message, refused, None),
-        }
+        if self.send_ready(tag, message) { Ok(()) } else { self.send_waiting(tag, message, None) }
     }
 
     /// Sends a copy of `message` if there is room now. Makes no system call but to wake a sleeping consumer.
@@ -72,10 +70,7 @@ impl Producer {
     /// As [`Producer::try_send`].
     #[inline]
     pub fn try_send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
-        match self.send_once(tag, message) {
-            Ok(()) => Ok(()),
-            Err(refused) => Err(self.now_or_never(refused, message.len())),
-        }
+        if self.send_ready(tag, message) { Ok(()) } else { self.send_now(tag, message) }
     }
 
     /// Sends a copy of `message`; blocks while the ring is full, for at most `timeout`.
@@ -83,13 +78,20 @@ impl Producer {
     /// # Errors
     /// [`SendError::TimedOut`]; else as [`Producer::send`].
     pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
-        match self.send_once(0, message) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.send_waiting(0, message, refused, Some(timeout)),
-        }
+        if self.send_ready(0, message) { Ok(()) } else { self.send_waiting(0, message, Some(timeout)) }
     }
 
+    /// The short way: a small message, and room for it. `false` for every other case, which the long way tells
+    /// apart.
     #[inline(always)]
+    fn send_ready(&mut self, tag: u16, message: &[u8]) -> bool {
+        let sent = self.end.is_home() && self.ring.send_ready(tag, message);
+        if sent {
+            self.end.ring(&self.end.control.data_bell);
+        }
+        sent
+    }
+
     fn send_once(&mut self, tag: u16, message: &[u8]) -> Result<(), Option<Refused>> {
         if !self.end.is_home() {
             return Err(None);
@@ -99,17 +101,21 @@ impl Producer {
         Ok(())
     }
 
-    #[cold]
     #[inline(never)]
-    fn send_waiting(
-        &mut self,
-        tag: u16,
-        message: &[u8],
-        refused: Option<Refused>,
-        timeout: Option<Duration>,
-    ) -> Result<(), SendError> {
-        self.wait_after(refused, message.len(), timeout)?;
-        self.send_once(tag, message).map_err(|refused| self.now_or_never(refused, message.len()))
+    fn send_now(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        match self.send_once(tag, message) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.now_or_never(refused, message.len())),
+        }
+    }
+
+    #[inline(never)]
+    fn send_waiting(&mut self, tag: u16, message: &[u8], timeout: Option<Duration>) -> Result<(), SendError> {
+        match self.send_once(tag, message) {
+            Ok(()) => return Ok(()),
+            Err(refused) => self.wait_after(refused, message.len(), timeout)?,
+        }
+        self.send_now(tag, message)
     }
 
     /// Claims room for a message of `len` bytes, to be filled in place; blocks while the ring is full. The
@@ -148,7 +154,10 @@ impl Producer {
             Ok(claimed) => claimed,
             Err(refused) => {
                 self.wait_after(refused, len, timeout)?;
-                self.claim_once(len).map_err(|refused| self.now_or_never(refused, len))?
+                match self.claim_once(len) {
+                    Ok(claimed) => claimed,
+                    Err(refused) => return Err(self.now_or_never(refused, len)),
+                }
             }
         };
         Ok(Claim::new(self, claimed))
@@ -206,14 +215,19 @@ impl Producer {
 
     /// The error of a call that does not wait.
     #[cold]
-    pub(super) fn now_or_never(&self, refused: Option<Refused>, len: usize) -> SendError {
+    pub(super) fn now_or_never(&mut self, refused: Option<Refused>, len: usize) -> SendError {
         match refused {
             None => SendError::Forked,
             Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
             Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
-            Some(Refused::Full { .. }) if self.end.peer_said_goodbye() => SendError::Closed,
+            Some(Refused::Full { .. }) if self.has_lost_its_consumer(len) => SendError::Closed,
             Some(Refused::Full { need, free }) => SendError::Full { need, free },
         }
+    }
+
+    /// Has the consumer said goodbye without leaving room for a message of `len` bytes?
+    fn has_lost_its_consumer(&mut self, len: usize) -> bool {
+        self.end.peer_said_goodbye() && self.ring.fits_by_position(len as u64) == Ok(false)
     }
 
     /// What is known of the consumer. Makes a system call.
@@ -284,11 +298,20 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    fn found(&self, fits: Result<bool, crate::Corrupt>) -> Option<Result<(), SendError>> {
+    fn found(&mut self, fits: Result<bool, crate::Corrupt>) -> Option<Result<(), SendError>> {
         match fits {
-            Ok(true) => Some(Ok(())),
-            Ok(false) if self.producer.end.peer_said_goodbye() => Some(Err(SendError::Closed)),
+            Ok(false) if self.producer.end.peer_said_goodbye() => self.last(SendError::Closed),
             Ok(false) => None,
+            Ok(true) => Some(Ok(())),
+            Err(corrupt) => Some(Err(corrupt.into())),
+        }
+    }
+
+    /// Looks a last time, now that `error` is known, and reports it only if there is no room.
+    fn last(&mut self, error: SendError) -> Option<Result<(), SendError>> {
+        match self.producer.ring.fits_by_position(self.len) {
+            Ok(true) => Some(Ok(())),
+            Ok(false) => Some(Err(error)),
             Err(corrupt) => Some(Err(corrupt.into())),
         }
     }
@@ -315,11 +338,11 @@ impl Condition for Room<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
-        let peer = self.producer.end.peer();
-        self.look().or(match peer {
-            Peer::Dead => Some(Err(SendError::PeerDead)),
+        match self.producer.end.peer() {
+            Peer::Dead => self.last(SendError::PeerDead),
+            Peer::Closed => self.last(SendError::Closed),
             _ => None,
-        })
+        }
     }
 
     fn before_sleep(&mut self) {
