@@ -85,6 +85,12 @@ impl Consumer {
         (self.messages, self.next.since(self.began))
     }
 
+    /// Where the next record begins.
+    #[inline(always)]
+    pub(crate) fn position(&self) -> Seq {
+        self.next
+    }
+
     pub(crate) fn set_pace(&mut self, pace: Pace) {
         self.lag.set_pace(pace);
     }
@@ -103,7 +109,8 @@ impl Consumer {
     /// Is something committed at the consumer's position?
     #[inline(always)]
     pub(crate) fn is_ready(&self) -> bool {
-        self.window.load_header(self.next, Ordering::Acquire) != frame::UNCOMMITTED // edge: commit (acquire)
+        // Whoever takes the message loads its header again, with Acquire.
+        self.window.load_header(self.next, Ordering::Relaxed) != frame::UNCOMMITTED
     }
 
     /// Looks whether something is there; if not, waits as `Lag` says, and looks once more.

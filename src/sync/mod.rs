@@ -19,6 +19,12 @@ pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+#[cfg(loom)]
+#[path = "access_model.rs"]
+mod access;
+#[cfg(loom)]
+pub(crate) use access::Access;
+
 pub(crate) use futex::{Futex, Woken};
 pub(crate) use membarrier::{heavy_fence, light_fence, register};
 

@@ -2,6 +2,7 @@
 
 use super::{Consumer, Message};
 use crate::error::RecvError;
+use crate::seq::Seq;
 
 /// The messages that are there now, at most an eighth of the ring. Those that were taken are released together
 /// when the drain is dropped; the others stay.
@@ -9,13 +10,13 @@ use crate::error::RecvError;
 #[must_use = "a drain takes nothing until `next` is called"]
 pub struct Drain<'a> {
     consumer: &'a mut Consumer,
-    taken: bool,
+    began: Seq,
 }
 
 impl<'a> Drain<'a> {
     #[inline(always)]
     pub(super) fn new(consumer: &'a mut Consumer) -> Self {
-        Drain { consumer, taken: false }
+        Drain { began: consumer.ring.position(), consumer }
     }
 
     /// The next message; `None` when the ring is found empty, or when an eighth of the ring is taken and should
@@ -30,14 +31,11 @@ impl<'a> Drain<'a> {
     )]
     #[inline]
     pub fn next(&mut self) -> Option<Result<Message<'_>, RecvError>> {
-        if self.taken && self.consumer.ring.holds_much() {
+        if self.consumer.ring.holds_much() && self.has_taken() {
             return None;
         }
         match self.consumer.take_ready() {
-            Some(found) => {
-                self.taken = true;
-                Some(Ok(Message::new(self.consumer, found, false)))
-            }
+            Some(found) => Some(Ok(Message::new(self.consumer, found, false))),
             None => self.next_slowly(),
         }
     }
@@ -49,24 +47,25 @@ impl<'a> Drain<'a> {
         }
         // A drain that has taken something ends here, so that what it took is released; only one that has taken
         // nothing waits as an empty poll does.
-        if !self.taken && !self.consumer.ring.poll() {
+        if !self.has_taken() && !self.consumer.ring.poll() {
             return None;
         }
         match self.consumer.ring.find() {
-            Ok(found) => {
-                let found = found?;
-                self.taken = true;
-                Some(Ok(Message::new(self.consumer, found, false)))
-            }
+            Ok(found) => Some(Ok(Message::new(self.consumer, found?, false))),
             Err(corrupt) => Some(Err(corrupt.into())),
         }
+    }
+
+    #[inline(always)]
+    fn has_taken(&self) -> bool {
+        self.consumer.ring.position() != self.began
     }
 }
 
 impl Drop for Drain<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.taken {
+        if self.has_taken() {
             self.consumer.release();
         }
     }

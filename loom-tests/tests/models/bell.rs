@@ -1,0 +1,166 @@
+//! Edge `asleep`: nobody sleeps on. There are no time-outs in these models, so a wake-up that is lost is a
+//! deadlock, which loom reports.
+
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::thread;
+use ringway::model::{Bell, Ring};
+use ringway_loom_tests::{find, look, outcomes, read, send};
+
+/// A condition that is published without any ordering of its own: the bell's fences must do.
+#[derive(Clone)]
+struct Flag(Arc<AtomicU32>);
+
+impl Flag {
+    fn new() -> Flag {
+        Flag(Arc::new(AtomicU32::new(0)))
+    }
+
+    fn raise(&self) {
+        self.0.store(1, Ordering::Relaxed);
+    }
+
+    fn seen(&self) -> Option<()> {
+        (self.0.load(Ordering::Relaxed) == 1).then_some(())
+    }
+}
+
+/// A waiter in a thread of its own.
+fn waiter(bell: &Bell, flag: &Flag) -> thread::JoinHandle<()> {
+    let (bell, flag) = (bell.clone(), flag.clone());
+    thread::spawn(move || bell.wait(|| flag.seen()))
+}
+
+#[test]
+fn a_sleeper_is_woken() {
+    // The waker found somebody asleep, or the sleeper found the flag.
+    outcomes(None, [false, true], || {
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        let waiting = waiter(&bell, &flag);
+        flag.raise();
+        let woken = bell.ring();
+        waiting.join().unwrap();
+        woken
+    });
+}
+
+#[test]
+fn two_sleepers_are_woken_by_one_ring() {
+    outcomes(Some(3), [false, true], || {
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        let waiting = [waiter(&bell, &flag), waiter(&bell, &flag)];
+        flag.raise();
+        let woken = bell.ring();
+        for waiting in waiting {
+            waiting.join().unwrap();
+        }
+        woken
+    });
+}
+
+#[test]
+fn two_wakers_need_no_agreement() {
+    outcomes(None, [(false, false), (false, true), (true, false), (true, true)], || {
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        let waiting = waiter(&bell, &flag);
+        let waking = {
+            let bell = bell.clone();
+            thread::spawn(move || bell.ring())
+        };
+        flag.raise();
+        let woken = bell.ring();
+        waiting.join().unwrap();
+        (waking.join().unwrap(), woken)
+    });
+}
+
+/// A sleeper that died after its announcement costs one wake-up and stands in nobody's way.
+#[test]
+fn the_asleep_bit_heals() {
+    outcomes(None, [(false, false), (false, true), (true, false)], || {
+        let bell = Ring::new(64).data_bell();
+        let dying = {
+            let bell = bell.clone();
+            thread::spawn(move || {
+                bell.announce();
+            })
+        };
+        let woken = (bell.ring(), bell.ring());
+        dying.join().unwrap();
+        woken
+    });
+}
+
+#[test]
+fn a_sleeper_beside_a_dead_one_is_woken() {
+    outcomes(Some(3), [false, true], || {
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        bell.announce();
+        let waiting = waiter(&bell, &flag);
+        let waking = {
+            let (bell, flag) = (bell.clone(), flag.clone());
+            thread::spawn(move || {
+                bell.ring();
+                flag.raise();
+                bell.ring()
+            })
+        };
+        waiting.join().unwrap();
+        waking.join().unwrap()
+    });
+}
+
+/// The whole of a blocking `recv`: the condition is a message.
+#[test]
+fn a_consumer_sleeps_until_a_message_comes() {
+    outcomes(None, ["AB".to_owned()], || {
+        let ring = Ring::new(64);
+        let (mut producer, mut consumer) = (ring.producer(), ring.consumer());
+        let bell = ring.data_bell();
+        let producing = {
+            let bell = bell.clone();
+            thread::spawn(move || {
+                for name in ['A', 'B'] {
+                    assert!(send(&mut producer, name, 8));
+                    bell.ring();
+                }
+            })
+        };
+        let mut received = String::new();
+        for _ in 0..2 {
+            bell.wait(|| consumer.is_ready().then_some(()));
+            let message = find(&mut consumer).expect("a message is there");
+            received.push(read(&consumer, &message));
+            consumer.release();
+        }
+        producing.join().unwrap();
+        received
+    });
+}
+
+/// The whole of a blocking `send`: the condition is room.
+#[test]
+fn a_producer_sleeps_until_there_is_room() {
+    outcomes(None, ["AB".to_owned()], || {
+        let ring = Ring::new(64);
+        let (mut producer, mut consumer) = (ring.producer(), ring.consumer());
+        assert!(send(&mut producer, 'A', 16));
+        assert!(send(&mut producer, 'B', 16));
+        let bell = ring.space_bell();
+        let producing = {
+            let bell = bell.clone();
+            thread::spawn(move || {
+                bell.wait(|| producer.fits_by_position(16).then_some(()));
+                assert!(send(&mut producer, 'C', 16));
+            })
+        };
+        let mut received = String::new();
+        for _ in 0..2 {
+            received.push(look(&mut consumer));
+            bell.ring();
+        }
+        producing.join().unwrap();
+        received
+    });
+}

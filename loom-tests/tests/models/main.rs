@@ -1,0 +1,11 @@
+//! Loom models of the shipped `ring`, `wait` and `layout`; run by `ci/loom.sh`.
+//!
+//! Each model is one concern with two or three threads. Letters are messages; a dot is a look that found
+//! nothing; a lower-case letter is a message that was marked as redelivered.
+#![cfg(loom)]
+
+mod bell;
+mod goodbye;
+mod handover;
+mod publish;
+mod reclaim;
