@@ -5,20 +5,22 @@
 use std::io;
 use std::path::PathBuf;
 
+use nix::errno::Errno;
+
 use crate::layout::Role;
 
 /// A word in shared memory that this protocol never writes: a peer is broken or hostile, or the segment was
-/// damaged. The endpoint that found it is poisoned; no other is.
+/// damaged. The endpoint that met it stays where it is and meets it again; no other endpoint is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "corrupt segment: {what} is {found:#x}, allowed is at most {allowed:#x}; remove the ring and create it anew"
+    "corrupt segment: {what} is {found:#x}, which this protocol never writes there (limit {allowed:#x}); remove the ring and create it anew"
 )]
 pub struct Corrupt {
     /// What was read.
     pub what: &'static str,
     /// The value found.
     pub found: u64,
-    /// The largest value allowed there.
+    /// The limit, or the value expected, there.
     pub allowed: u64,
 }
 
@@ -88,21 +90,18 @@ pub enum OpenError {
         place: String,
     },
     /// The ring has a live producer (or consumer) already, and takes one.
-    #[error(
-        "{place} has a {role} already: process {pid}; a ring takes one {role}, so end that process or use another name"
-    )]
+    #[error("{place} has a {role} already: {}; a ring takes one {role}, so end that process or use another name", who(*pid))]
     AlreadyAttached {
         /// Which ring.
         place: String,
         /// The role that is taken.
         role: Role,
-        /// Who holds it, by its own account (for diagnosis only: pids differ across PID namespaces).
+        /// Who holds it, by its own account (for diagnosis only: pids differ across PID namespaces); 0: it has
+        /// not said yet.
         pid: u32,
     },
     /// The ring has live participants, so removing it was refused.
-    #[error(
-        "{place} is in use by its {role}, process {pid}; end that process, or remove the ring with force"
-    )]
+    #[error("{place} is in use by its {role}, {}; end that process, or remove the ring with force", who(*pid))]
     InUse {
         /// Which ring.
         place: String,
@@ -110,6 +109,22 @@ pub enum OpenError {
         role: Role,
         /// Who holds it, by its own account.
         pid: u32,
+    },
+    /// A descriptor that cannot be used, or that cannot be had.
+    #[error("{place} has no usable descriptor: {why}; name the ring instead, or create it anew")]
+    NoDescriptor {
+        /// Which descriptor, or of what.
+        place: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Memory handed in to host a ring holds none.
+    #[error(
+        "the memory given to host the ring holds none: {found}; let one side format it with create_new, before the other attaches"
+    )]
+    Unformatted {
+        /// What it begins with.
+        found: String,
     },
     /// The file system has not room for the ring; nothing was created.
     #[error(
@@ -274,7 +289,7 @@ pub enum OpenError {
         seconds: u64,
     },
     /// A system call failed.
-    #[error("{call} {place}: {source}")]
+    #[error("{call} {place}: {source}{}", remedy(source))]
     System {
         /// The system call.
         call: &'static str,
@@ -283,6 +298,26 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// A process in a message.
+fn who(pid: u32) -> String {
+    if pid == 0 { "a process that is just attaching".to_owned() } else { format!("process {pid}") }
+}
+
+/// What to do about a failed system call, where that can be said.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOMEM) => {
+            "; free memory, raise the limit on address space (ulimit -v), or make the ring smaller"
+        }
+        Some(Errno::EMFILE) => "; raise the limit on open files (ulimit -n) or close some",
+        Some(Errno::ENFILE) => "; the whole system is out of open files",
+        Some(Errno::EACCES | Errno::EPERM) => "; check who may read and write there",
+        Some(Errno::EROFS) => "; choose a directory that can be written to",
+        Some(Errno::ENOENT) => "; check that the directory exists (and that /proc is mounted)",
+        _ => "",
+    }
 }
 
 impl From<std::convert::Infallible> for OpenError {
@@ -329,7 +364,7 @@ pub enum SendError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
-    /// A word in the segment is not what the protocol writes; this endpoint is of no further use.
+    /// A word in the segment is not what the protocol writes; every further call meets it again.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
 }
@@ -353,7 +388,7 @@ pub enum RecvError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
-    /// A word in the segment is not what the protocol writes; this endpoint is of no further use.
+    /// A word in the segment is not what the protocol writes; every further call meets it again.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
 }

@@ -18,7 +18,7 @@ mod wait;
 pub use channel::{Backing, Geometry, inspect, spsc};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError};
 pub use layout::participant::Counters;
-pub use layout::{Kind, Role, WakeKind};
+pub use layout::{Kind, Role};
 pub use ringway_derive::Shape;
 pub use segment::Owner;
 pub use segment::address::Address;

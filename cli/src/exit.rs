@@ -142,7 +142,12 @@ impl From<OpenError> for Failure {
             (_, Some(flag)) => format!("{error} ({flag})"),
             (_, None) => error.to_string(),
         };
-        Self::new(Exit::Ring, line)
+        let exit = if matches!(error, OpenError::Option { .. } | OpenError::Address(_)) {
+            Exit::Usage
+        } else {
+            Exit::Ring
+        };
+        Self::new(exit, line)
     }
 }
 

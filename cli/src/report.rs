@@ -184,7 +184,7 @@ pub fn ring_text(report: &Report) -> String {
         ),
     );
     if let Some(shape) = &geometry.type_description {
-        row("messages", shape.clone());
+        row("messages", shape.escape_debug().to_string());
     }
     for participant in &report.participants {
         row(role(participant.role), participant_line(participant));

@@ -6,10 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::window::window_of;
-use super::{Backing, Geometry};
-use crate::channel::spsc::Peer;
+use super::{Backing, Geometry, Peer, peer};
 use crate::error::OpenError;
-use crate::layout::participant::{Counters, Participant, Said};
+use crate::layout::participant::{Counters, Participant};
 use crate::layout::spsc::{CONTROL_AT, Control};
 use crate::layout::{Role, Shared};
 use crate::segment::address::{Address, SHM_DIRECTORY, SHM_PREFIX};
@@ -117,7 +116,8 @@ where
     let address = address.try_into()?;
     let (place, file) = open(&address)?;
     let Some(place) = place else {
-        return Err(OpenError::NotFound { place: format!("{address} (a descriptor has no name to remove)") });
+        let why = "a descriptor has no name to remove";
+        return Err(OpenError::NoDescriptor { place: address.to_string(), why });
     };
     check_is_segment(&address, &file)?;
     let _membership = segment::membership(&file, place.text())?;
@@ -181,12 +181,6 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
 
 fn participant(mapping: &Mapping, file: &File, role: Role) -> ParticipantReport {
     let line: Shared<Participant> = mapping.part(participant_at(role));
-    let state = match (lease::is_held(file, participant_id(role)), line.said()) {
-        (_, Said::Nothing) => Peer::Absent,
-        (_, Said::Closed) => Peer::Closed,
-        (Ok(true), Said::Attached) => Peer::Attached,
-        (Ok(false), Said::Attached) => Peer::Dead,
-        (Err(_), Said::Attached) => Peer::Unknown,
-    };
+    let state = peer::state(&line, || Some(lease::is_held(file, participant_id(role))));
     ParticipantReport { role, state, pid: line.pid(), started: line.started(), counters: line.counters() }
 }

@@ -2,7 +2,9 @@
 
 mod geometry;
 pub mod inspect;
+mod peer;
 pub mod spsc;
 mod window;
 
 pub use geometry::{Backing, Geometry};
+pub use peer::Peer;

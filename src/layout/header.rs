@@ -19,6 +19,9 @@ pub(crate) const DESCRIPTION_MAX: usize = 3840;
 
 const FLAG_PERSIST: u32 = 1;
 
+/// What messages without a type are called in errors.
+const UNTYPED: &str = "untyped bytes";
+
 /// Which ring a segment holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,14 +37,6 @@ impl Kind {
             Kind::Spsc => "spsc",
         }
     }
-}
-
-/// How sleepers of a segment are woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WakeKind {
-    /// By a futex in the segment.
-    Futex,
 }
 
 /// The header's bytes.
@@ -252,14 +247,14 @@ impl Header {
         if self.description.as_deref() == expected {
             return Ok(());
         }
-        let words = |text: Option<&str>| text.unwrap_or("untyped bytes").to_owned();
-        let found = words(self.description.as_deref());
-        let expected = words(expected);
+        let found = self.description.as_deref().unwrap_or(UNTYPED);
+        let expected = expected.unwrap_or(UNTYPED);
         Err(OpenError::Type {
             place: place.to_owned(),
-            difference: shape::difference(&found, &expected),
-            found,
-            expected,
+            difference: shape::difference(found, expected),
+            // Whoever made the segment may have written anything, terminal escapes included.
+            found: found.escape_debug().to_string(),
+            expected: expected.to_owned(),
         })
     }
 }

@@ -17,7 +17,7 @@ mod line;
 pub(crate) mod participant;
 pub(crate) mod spsc;
 
-pub use header::{Kind, WakeKind};
+pub use header::Kind;
 pub(crate) use line::{Line, Shared};
 pub use participant::Role;
 

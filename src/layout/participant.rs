@@ -68,8 +68,8 @@ static_assertions::assert_eq_size!(Participant, [u8; 128]);
 #[cfg(not(loom))]
 static_assertions::const_assert!(core::mem::offset_of!(Entry, messages) == 64);
 
-/// What a participant has done since it attached, as it last wrote it down: it does so now and then (an
-/// eighth of the ring, before it sleeps, when it leaves), not per message.
+/// What a participant has done since it attached. In an inspection: as it last wrote it down, which it does now
+/// and then (an eighth of the ring, before it sleeps, when it leaves), not per message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -77,7 +77,7 @@ pub struct Counters {
     pub messages: u64,
     /// Bytes of records sent or received: each message with its header, padded, and the padding at the ring's end.
     pub bytes: u64,
-    /// Times that a call found the ring full or empty and waited.
+    /// Times that a call found the ring full or empty for longer than a moment (some 64 looks) and waited.
     pub waits: u64,
     /// Times that a wait slept in the kernel.
     pub sleeps: u64,

@@ -59,7 +59,7 @@ impl Consumer {
         let position = control.consumer.position.load(Ordering::Acquire);
         let next = boundary("consumer position", position, sizes.align)?;
         let taken = Seq(control.consumer.taken.load(Ordering::Relaxed));
-        // A consumer that died between two stores may have released more than it noted as taken.
+        // It never lies before the position, except where a `ringway_bare` build has noted nothing.
         let redelivered_to = if next.since(taken) <= sizes.size { next } else { taken };
         within("taken position", redelivered_to, next, sizes.size)?;
         control.head.store(next.0, Ordering::Release); // edge: reclaim (release)

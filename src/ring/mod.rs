@@ -69,6 +69,12 @@ fn within(what: &'static str, end: Seq, position: Seq, size: u64) -> Result<u64,
     }
 }
 
+/// Whichever of two positions is further. They may be more than a lap apart: a producer that died right after it
+/// committed a batch has not written its position down, and the consumer may have passed the batch since.
+fn further(one: Seq, other: Seq) -> Seq {
+    if one.since(other) <= u64::MAX / 2 { one } else { other }
+}
+
 /// Walks the committed records from `from`; the end, where a record is not committed yet. At most a lap.
 fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Seq, Corrupt> {
     let mut at = from;
@@ -109,9 +115,7 @@ fn backlog_once(window: &Window, control: &Shared<Control>, sizes: Sizes) -> Res
     let position =
         boundary("consumer position", control.consumer.position.load(Ordering::Acquire), sizes.align)?; // edge: reclaim (acquire)
     let tail = boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
-    // The consumer may be ahead of the lazily written tail.
-    let ahead = position.since(tail) <= sizes.size;
-    let end = walk(window, sizes, if ahead { position } else { tail })?;
+    let end = walk(window, sizes, further(position, tail))?;
     within("producer position", end, position, sizes.size)
 }
 

@@ -1,7 +1,7 @@
 //! The producer's side: claim, write, commit.
 
 use super::window::SMALL;
-use super::{Window, boundary, stride, walk, within};
+use super::{Window, boundary, further, stride, walk, within};
 use crate::error::Corrupt;
 use crate::frame::{self, HEADER};
 use crate::layout::Shared;
@@ -108,9 +108,8 @@ impl Producer {
         let head_seen = boundary("consumer position", position, sizes.align)?;
         let written =
             boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
-        // Whichever is further: what lies before the consumer's position may be overwritten by now.
-        let ahead = head_seen.since(written) <= sizes.size;
-        let tail = walk(&window, sizes, if ahead { head_seen } else { written })?;
+        // What lies before the consumer's position may be overwritten by now.
+        let tail = walk(&window, sizes, further(head_seen, written))?;
         within("producer position", tail, head_seen, sizes.size)?;
         control.producer.tail.store(tail.0, Ordering::Relaxed);
         let progress = Progress { tail, bound: tail, messages: 0 };

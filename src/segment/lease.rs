@@ -9,12 +9,18 @@
 
 use std::fs::File;
 use std::io;
+use std::mem;
+use std::ops::Deref;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+
+use super::lease_table::LEASES;
+use super::process::Home;
+use crate::error::OpenError;
 
 /// The byte of the membership lock, which makes "open and join" and "leave and unlink" exclusive. No segment
 /// is that long.
@@ -24,6 +30,42 @@ const LEASE_BASE: i64 = MEMBERSHIP + 1;
 
 /// How long to wait for the membership lock, which is held for microseconds unless its holder was stopped.
 pub(crate) const MEMBERSHIP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The description that holds a participant's lease. Dropping it gives the lease back; in a forked child it is
+/// the parent's and stays untouched.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    file: Option<File>,
+    home: Home,
+}
+
+impl Lease {
+    /// Opens a description to hold a lease, and enters it into this process's table.
+    pub(crate) fn open(
+        home: Home,
+        open: impl FnOnce() -> Result<File, OpenError>,
+    ) -> Result<Lease, OpenError> {
+        LEASES.insert_with(open).map(|file| Lease { file: Some(file), home })
+    }
+}
+
+impl Deref for Lease {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        self.file.as_ref().expect("a lease has its file until it is dropped")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        match self.file.take() {
+            Some(file) if self.home.is_here() => LEASES.close(file),
+            // In a child the number may be another file's by now.
+            inherited => mem::forget(inherited),
+        }
+    }
+}
 
 fn byte(kind: libc::c_int, start: i64) -> libc::flock {
     libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: start, l_len: 1, l_pid: 0 }

@@ -1,6 +1,6 @@
 //! The descriptors that hold this process's leases, for the fork handlers to find.
 //!
-//! A spin lock guards the table, held for a few instructions and across `fork` itself, so that a child never
+//! A lock guards the table, held across `open`, `close` and `fork` itself, so that a child never
 //! finds the table half written. In the child only async-signal-safe work is allowed: emptying the table
 //! neither allocates nor frees.
 //!
@@ -13,6 +13,7 @@ use core::cell::UnsafeCell;
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
+use std::time::Duration;
 
 use crate::sync::{LocalU32, Ordering};
 
@@ -20,7 +21,10 @@ use crate::sync::{LocalU32, Ordering};
 pub(crate) static LEASES: Table =
     Table { locked: LocalU32::new(0), descriptors: UnsafeCell::new(Vec::new()) };
 
-/// Descriptors under a spin lock.
+/// How long to wait for the holder of the lock, which needs it for the time of an `open` or a `fork`.
+const PAUSE: Duration = Duration::from_micros(20);
+
+/// Descriptors under a lock.
 pub(crate) struct Table {
     locked: LocalU32,
     descriptors: UnsafeCell<Vec<RawFd>>,
@@ -33,7 +37,8 @@ impl Table {
     pub(crate) fn lock(&self) {
         // edge: table (acquire)
         while self.locked.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            thread::yield_now();
+            // Not a yield: a real-time thread would never let the holder run.
+            thread::sleep(PAUSE);
         }
     }
 
@@ -52,11 +57,13 @@ impl Table {
         file
     }
 
-    pub(crate) fn remove(&self, descriptor: RawFd) {
+    /// Strikes a file out and closes it, so that no fork comes between the two.
+    pub(crate) fn close(&self, file: File) {
         self.lock();
         // SAFETY: the lock is held, so this is the only reference.
         let descriptors = unsafe { &mut *self.descriptors.get() };
-        descriptors.retain(|other| *other != descriptor);
+        descriptors.retain(|other| *other != file.as_raw_fd());
+        drop(file);
         self.unlock();
     }
 

@@ -57,6 +57,11 @@ impl Mapping {
         Mapping { memory, len, mapped: None }
     }
 
+    /// Is this memory that the caller had already?
+    pub(crate) fn is_hosted(&self) -> bool {
+        self.mapped.is_none()
+    }
+
     /// Asks for huge pages; the kernel may decline, see [`Mapping::huge_bytes`].
     pub(crate) fn advise_huge(&self) {
         if let Some(mapped) = &self.mapped {

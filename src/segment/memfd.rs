@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{place, reserve};
@@ -47,8 +48,12 @@ pub(crate) fn open(fd: RawFd) -> Result<File, OpenError> {
 }
 
 fn check_seals(file: &File, text: String) -> Result<(), OpenError> {
-    // A file that knows no seals has none.
-    let bits = fcntl(file, FcntlArg::F_GET_SEALS).unwrap_or(0);
+    // Only a memfd can be sealed after its creation.
+    let bits = fcntl(file, FcntlArg::F_GET_SEALS).unwrap_or(libc::F_SEAL_SEAL);
+    if bits == libc::F_SEAL_SEAL {
+        let why = "its file has lost its name, and is no memfd, so its length could change under a reader";
+        return Err(OpenError::NoDescriptor { place: text, why });
+    }
     let missing = SEALS.difference(SealFlag::from_bits_truncate(bits));
     if missing.is_empty() {
         return Ok(());

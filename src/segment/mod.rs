@@ -21,19 +21,19 @@ use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Corrupt, OpenError};
 use crate::frame::HEADER;
 use crate::layout::header::{Birth, Header, Plan};
-use crate::layout::participant::Participant;
+use crate::layout::participant::{Participant, Said};
 use crate::layout::spsc::DATA_AT;
 use crate::layout::{Role, spsc};
 use address::Address;
-use lease::Membership;
+use lease::{Lease, Membership};
 use mapping::Mapping;
 pub use place::Owner;
 use place::{Place, Unnamed};
@@ -78,8 +78,8 @@ pub(crate) struct Segment {
     pub(crate) text: String,
     id: u32,
     place: Option<Place>,
-    /// The description that holds this participant's lease; `None`: hosted memory without leases.
-    leases: Option<ManuallyDrop<File>>,
+    /// This participant's lease; `None`: hosted memory without leases.
+    lease: Option<Lease>,
     home: Home,
 }
 
@@ -100,11 +100,14 @@ pub(crate) fn participant_at(role: Role) -> u64 {
 pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<Segment, OpenError> {
     address.check()?;
     let Some(place) = Place::of(address)? else {
-        let Address::Fd(fd) = address else { unreachable!("only descriptors have no place") };
-        return join_description(&memfd::open(*fd)?, &address.to_string(), request, role);
+        return join_descriptor(address, request, role);
     };
     let text = place.text().to_owned();
+    let started = Instant::now();
     for _ in 0..ROUNDS {
+        if request.create_new && place.is_taken()? {
+            return Err(OpenError::Exists { place: text });
+        }
         if !request.create_new
             && let Some(file) = place.open(true)?
         {
@@ -120,14 +123,47 @@ pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<S
         if !request.create && !request.create_new {
             return Err(OpenError::NotFound { place: text });
         }
-        if let Some(segment) = create(&place, request, Some(role))? {
-            return Ok(segment.named(place));
+        match create(&place, request, Some(role)) {
+            Ok(Some(segment)) => return Ok(segment.named(place)),
+            Ok(None) => {}
+            // Another process may be creating the same ring at this moment, with the room that is missing here.
+            Err(OpenError::NoSpace { .. }) if !request.create_new && appears(&place)? => continue,
+            Err(error) => return Err(error),
         }
         if request.create_new {
             return Err(OpenError::Exists { place: text });
         }
     }
-    Err(OpenError::Busy { place: text, seconds: 0 })
+    Err(OpenError::Busy { place: text, seconds: started.elapsed().as_secs() })
+}
+
+/// Joins the ring behind a descriptor. If the segment has a name that can be told, this participant takes its
+/// part in removing it; a memfd has none.
+fn join_descriptor(address: &Address, request: &Request, role: Role) -> Result<Segment, OpenError> {
+    let Address::Fd(fd) = address else { unreachable!("only descriptors have no place") };
+    let text = address.to_string();
+    if request.create_new {
+        return Err(OpenError::Exists { place: text });
+    }
+    let file = memfd::open(*fd)?;
+    let Some(place) = Place::named(&file, &text)? else {
+        return join_description(&file, &text, request, role);
+    };
+    match join_file(file, &place, request, role)? {
+        Some(segment) => Ok(segment.named(place)),
+        None => Err(OpenError::NoDescriptor { place: text, why: "the ring was removed meanwhile" }),
+    }
+}
+
+/// Does the name appear within a moment?
+fn appears(place: &Place) -> Result<bool, OpenError> {
+    for _ in 0..50 {
+        if place.is_taken()? {
+            return Ok(true);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(false)
 }
 
 /// Creates the ring at `address` and joins nobody.
@@ -169,34 +205,40 @@ pub(crate) fn join_hosted(
         return Err(OpenError::Memory { what: "length", found: mapping.len(), needed });
     }
     check_alignment(&mapping, align_of::<Participant>() as u64)?;
-    let leases = match leases {
-        Some(file) => Some(own_leases(&file, &mapping, text, role)?),
+    let lease = match &leases {
+        Some(file) => Some(own_lease(file, &mapping, text, role)?),
+        None => None,
+    };
+    // Nobody joins between the look whether anybody is here and the formatting.
+    let lock = match &lease {
+        Some(lease) => Some(membership(lease, text)?),
         None => None,
     };
     if request.create_new {
         check_alignment(&mapping, request.plan.sizes.align)?;
-        check_unused(leases.as_ref(), &mapping, text)?;
+        if let Some(lease) = &lease {
+            check_unused(lease, &mapping, text)?;
+        }
         mapping.format(&request.plan.header(birth()), request.plan.sizes.records_at() + HEADER);
     }
     let header = mapping.read_header();
-    let header = header.check(text, header.total().min(mapping.len()))?;
+    let header = header.check(text, header.total().min(mapping.len())).map_err(|error| match error {
+        OpenError::NotASegment { found, .. } => OpenError::Unformatted { found },
+        error => error,
+    })?;
     check_alignment(&mapping, header.sizes.align)?;
     request.check_type(&header, text)?;
-    Segment::joined(mapping, header, text, leases, role)
+    drop(lock);
+    Segment::joined(mapping, header, text, lease, role)
 }
 
-/// Does nobody else live here? Without leases only the caller can know.
-fn check_unused(leases: Option<&File>, mapping: &Mapping, text: &str) -> Result<(), OpenError> {
-    let Some(file) = leases else {
-        return Ok(());
-    };
-    for role in [Role::Producer, Role::Consumer] {
-        if lease::is_held(file, participant_id(role)).unwrap_or(true) {
-            let pid = mapping.part::<Participant>(participant_at(role)).pid();
-            return Err(OpenError::InUse { place: text.to_owned(), role, pid });
-        }
+/// Does nobody else live here?
+fn check_unused(lease: &Lease, mapping: &Mapping, text: &str) -> Result<(), OpenError> {
+    let taken = |role: &Role| lease::is_held(lease, participant_id(*role)).unwrap_or(true);
+    match [Role::Producer, Role::Consumer].into_iter().find(taken) {
+        Some(role) => Err(already_attached(mapping, text, role)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Is hosted memory aligned to `needed` bytes?
@@ -236,7 +278,7 @@ fn join_description(file: &File, text: &str, request: &Request, role: Role) -> R
     let header = read_header(file, text)?;
     request.check_type(&header, text)?;
     let mapping = Mapping::of(file, text, header.sizes.total())?;
-    let leases = own_leases(file, &mapping, text, role)?;
+    let leases = own_lease(file, &mapping, text, role)?;
     let segment = Segment::joined(mapping, header, text, Some(leases), role)?;
     segment.touch(request);
     Ok(segment)
@@ -257,20 +299,22 @@ pub(crate) fn read_header(file: &File, text: &str) -> Result<Header, OpenError> 
 /// Opens `file` anew and takes the lease of `role` through that description. It must be one of its own, which no
 /// mapping was made through either: a forked child inherits mappings, and each keeps its description, and so
 /// the description's locks, alive.
-fn own_leases(file: &impl AsRawFd, mapping: &Mapping, text: &str, role: Role) -> Result<File, OpenError> {
-    home(text)?;
-    let own = lease_table::LEASES.insert_with(|| place::reopen(file, text))?;
-    let taken = lease::take(&own, participant_id(role)).map_err(|source| OpenError::System {
+fn own_lease(file: &impl AsRawFd, mapping: &Mapping, text: &str, role: Role) -> Result<Lease, OpenError> {
+    let home = home(text)?;
+    let lease = Lease::open(home, || place::reopen(file, text))?;
+    let taken = lease::take(&lease, participant_id(role)).map_err(|source| OpenError::System {
         call: "lock (OFD)",
         place: text.to_owned(),
         source,
     })?;
-    if taken {
-        return Ok(own);
-    }
-    lease_table::LEASES.remove(own.as_raw_fd());
-    let pid = mapping.part::<Participant>(participant_at(role)).pid();
-    Err(OpenError::AlreadyAttached { place: text.to_owned(), role, pid })
+    if taken { Ok(lease) } else { Err(already_attached(mapping, text, role)) }
+}
+
+/// The error that names who has `role`, as far as it has said so.
+fn already_attached(mapping: &Mapping, text: &str, role: Role) -> OpenError {
+    let line = mapping.part::<Participant>(participant_at(role));
+    let pid = if line.said() == Said::Attached { line.pid() } else { 0 };
+    OpenError::AlreadyAttached { place: text.to_owned(), role, pid }
 }
 
 /// Makes a new segment and links it. `None`: the name exists by now.
@@ -284,7 +328,7 @@ fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option
     let header = request.plan.checked(birth);
     let segment = match role {
         Some(role) => {
-            let own = own_leases(&new.file, &mapping, place.text(), role)?;
+            let own = own_lease(&new.file, &mapping, place.text(), role)?;
             Segment::joined(mapping, header, place.text(), Some(own), role)?
         }
         None => Segment::joined(mapping, header, place.text(), None, Role::Producer)?,
@@ -325,18 +369,17 @@ impl Segment {
         mapping: Mapping,
         header: Header,
         text: &str,
-        leases: Option<File>,
+        lease: Option<Lease>,
         role: Role,
     ) -> Result<Segment, OpenError> {
         let home = home(text)?;
-        let leases = leases.map(ManuallyDrop::new);
         Ok(Segment {
             mapping,
             header,
             text: text.to_owned(),
             id: participant_id(role),
             place: None,
-            leases,
+            lease,
             home,
         })
     }
@@ -364,50 +407,39 @@ impl Segment {
     /// Does the participant with `role` live? `None`: hosted memory without leases, or a forked child's handle,
     /// cannot tell.
     pub(crate) fn lives(&self, role: Role) -> Option<io::Result<bool>> {
-        let file = self.leases.as_ref().filter(|_| self.home.is_here())?;
-        Some(lease::is_held(file, participant_id(role)))
+        let lease = self.lease.as_ref().filter(|_| self.home.is_here())?;
+        Some(lease::is_held(lease, participant_id(role)))
     }
 
     /// A new descriptor of the segment, to be handed to another process. It shares no lease with this handle.
     pub(crate) fn descriptor(&self) -> Result<OwnedFd, OpenError> {
-        match &self.leases {
-            Some(file) if self.home.is_here() => place::reopen(&**file, &self.text).map(Into::into),
-            Some(_) => {
-                Err(OpenError::NotFound { place: format!("{} (a forked child has none of it)", self.text) })
-            }
-            None => Err(OpenError::NotFound { place: format!("{} (it has no descriptor)", self.text) }),
+        let none = |why| Err(OpenError::NoDescriptor { place: self.text.clone(), why });
+        match &self.lease {
+            _ if self.mapping.is_hosted() => none("hosted memory is not behind a descriptor of ringway's"),
+            Some(lease) if self.home.is_here() => place::reopen(&**lease, &self.text).map(Into::into),
+            _ => none("the handle belongs to the parent process"),
         }
     }
 
     /// Leaves: says goodbye by `goodbye`, gives the lease back, and unlinks the name if nobody else is here
     /// and `drained`.
     pub(crate) fn leave(&self, goodbye: impl FnOnce(), drained: impl FnOnce() -> bool) {
-        let Some(file) = &self.leases else {
-            return goodbye();
+        goodbye();
+        let Some(lease) = &self.lease else {
+            return;
         };
         // Whoever cannot have the lock (its holder is stopped) leaves the name to the next one.
-        let membership = Membership::lock(file).ok().flatten();
-        goodbye();
+        let membership = Membership::lock(lease).ok().flatten();
         if let (Some(place), Some(_)) = (&self.place, &membership) {
+            let other = |id: &u32| *id != self.id;
             let alone = (0..spsc::PARTICIPANTS)
-                .all(|id| id == self.id || matches!(lease::is_held(file, id), Ok(false)));
+                .filter(other)
+                .all(|id| matches!(lease::is_held(lease, id), Ok(false)));
             if alone && !self.header.persist && drained() {
-                // A failure (a directory that became read-only) leaves the name to `ringway rm`.
-                let _ = place.unlink(file);
+                // A failure (a read-only or sticky directory) leaves the name to `ringway rm`.
+                let _ = place.unlink(lease);
             }
         }
-        lease::give_back(file, self.id);
-    }
-}
-
-impl Drop for Segment {
-    /// Closes the description that holds the lease; in a forked child it is the parent's and stays untouched.
-    fn drop(&mut self) {
-        if let Some(file) = self.leases.take()
-            && self.home.is_here()
-        {
-            lease_table::LEASES.remove(file.as_raw_fd());
-            drop(ManuallyDrop::into_inner(file));
-        }
+        lease::give_back(lease, self.id);
     }
 }

@@ -62,6 +62,24 @@ impl Place {
         Ok(Some(Place { directory: directory.into(), path, name, text }))
     }
 
+    /// The place of a file that was handed over as a descriptor; `None` when it has no name, or none that
+    /// leads back to it from here.
+    pub(crate) fn named(file: &File, text: &str) -> Result<Option<Place>, OpenError> {
+        let Ok(path) = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) else {
+            return Ok(None);
+        };
+        let address = Address::File(path);
+        let Ok(Some(place)) = address.check().map_err(drop).and_then(|()| Place::of(&address).map_err(drop))
+        else {
+            return Ok(None);
+        };
+        let place = Place { text: text.to_owned(), ..place };
+        let mine = file.metadata().map_err(|source| place.system("fstat", source))?;
+        let leads_back = fs::symlink_metadata(place.path.join(&place.name))
+            .is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));
+        Ok(leads_back.then_some(place))
+    }
+
     /// The address, for messages.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -83,6 +101,15 @@ impl Place {
             Err(Errno::EISDIR) => Err(self.not_a_file("a directory")),
             Err(Errno::ENXIO) => Err(self.not_a_file("a socket or device")),
             Err(errno) => Err(self.system("open", errno.into())),
+        }
+    }
+
+    /// Has anything the name now, whatever it is?
+    pub(crate) fn is_taken(&self) -> Result<bool, OpenError> {
+        match fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(self.system("stat", errno.into())),
         }
     }
 
@@ -228,7 +255,11 @@ pub(crate) fn metadata_of(descriptor: RawFd) -> Result<fs::Metadata, OpenError> 
         Ok(metadata) if metadata.is_file() => Ok(metadata),
         Ok(_) => Err(OpenError::NotAFile { place: text, found: "a directory, pipe, socket or device" }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(OpenError::NotFound { place: format!("{text}: the descriptor is not open in this process") })
+            let why = match fs::exists("/proc/self/fd") {
+                Ok(true) => "it is not open in this process",
+                _ => "/proc, through which descriptors are opened anew, is not mounted",
+            };
+            Err(OpenError::NoDescriptor { place: text, why })
         }
         Err(source) => Err(OpenError::System { call: "stat", place: text, source }),
     }

@@ -1,6 +1,6 @@
 //! Reserving memory before use: a full file system is an error at creation, never a SIGBUS later.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::posix_fallocate;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use nix::sys::statvfs::{fstatvfs, statvfs};
+use nix::sys::statvfs::statvfs;
 
 use crate::error::OpenError;
 
@@ -18,7 +18,7 @@ pub(crate) fn reserve(file: &File, place: &str, directory: Option<&Path>, len: u
     check_file_size_limit(len)?;
     match allocate(file, len) {
         Ok(()) => Ok(()),
-        Err(Errno::ENOSPC | Errno::EDQUOT) => Err(no_space(file, place, directory, len)),
+        Err(Errno::ENOSPC | Errno::EDQUOT) => Err(no_space(place, directory, len)),
         Err(Errno::EFBIG) => Err(OpenError::Option {
             option: "ring size",
             asked: len,
@@ -64,15 +64,22 @@ fn write_zeros(file: &File, len: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-fn no_space(file: &File, place: &str, directory: Option<&Path>, need: u64) -> OpenError {
-    let space = match directory {
-        Some(directory) => statvfs(directory),
-        None => fstatvfs(file),
+fn no_space(place: &str, directory: Option<&Path>, need: u64) -> OpenError {
+    let (directory, available) = match directory {
+        Some(directory) => {
+            let space = statvfs(directory);
+            let free = space.map_or(0, |space| space.blocks_available() * space.fragment_size());
+            (directory.display().to_string(), free)
+        }
+        None => ("memory (MemAvailable)".to_owned(), available_memory()),
     };
-    OpenError::NoSpace {
-        place: place.to_owned(),
-        directory: directory.map_or("memory".to_owned(), |directory| directory.display().to_string()),
-        need,
-        available: space.map_or(0, |space| space.blocks_available() * space.fragment_size()),
-    }
+    OpenError::NoSpace { place: place.to_owned(), directory, need, available }
+}
+
+/// Bytes that the system could still give out; 0 when /proc does not say.
+fn available_memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }

@@ -21,7 +21,8 @@ pub(crate) const POLLS: u32 = 64;
 #[non_exhaustive]
 pub enum Wait {
     /// Looks again and again and never sleeps: the shortest latency, at the price of a core. Once per liveness
-    /// interval it asks the kernel whether the peer lives; the `try_` calls never make a system call.
+    /// interval it asks the kernel whether the peer lives; the `try_` calls make no system call but to wake a
+    /// peer that sleeps.
     Spin,
     /// Spins for a while (25 µs unless told otherwise), about as long as a wake-up takes, then sleeps.
     #[default]

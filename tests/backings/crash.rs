@@ -3,7 +3,7 @@
 
 use ringway::spsc::{Consumer, Peer, Producer, options};
 
-use crate::common::image::crash_image;
+use crate::common::image::{at, crash_image, patch, read_u64};
 use crate::common::names::Name;
 use crate::common::pattern;
 
@@ -144,4 +144,27 @@ fn messages_stay_marked_through_a_second_crash() {
     let mut rx = options().consumer(&*twice).expect("a third consumer");
     let marks: Vec<bool> = take_all(&mut rx).into_iter().map(|(_, redelivered)| redelivered).collect();
     assert_eq!(marks, [true, true, true, false]);
+}
+
+/// The producer dies after it committed a batch and before it wrote its position down; the consumer receives the
+/// batch, so the position written lies more than a lap back, in bytes that were written over.
+#[test]
+fn a_producer_that_died_right_after_a_batch_has_a_successor() {
+    let (name, mut tx, mut rx) = ring(256);
+    tx.send(&pattern(0, 8)).expect("room");
+    take_all(&mut rx);
+    let written = read_u64(&name.path(), at::PRODUCER_TAIL);
+    let mut batch = tx.batch().expect("a batch");
+    for seed in 0..15 {
+        batch.push(&pattern(seed, 8)).expect("room");
+    }
+    batch.push(&[]).expect("room");
+    batch.commit().expect("sent");
+    assert_eq!(take_all(&mut rx).len(), 16);
+    assert!(read_u64(&name.path(), at::PRODUCER_TAIL) - written > 256, "more than a lap");
+
+    let image = crash_image(&name);
+    patch(&image.path(), at::PRODUCER_TAIL, &written.to_ne_bytes());
+    assert_eq!(ringway::inspect::inspect(&*image).expect("a report").used, Ok(0));
+    crash_leaves(&image, &[]);
 }

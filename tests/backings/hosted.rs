@@ -131,5 +131,5 @@ fn memory_without_a_ring_is_not_opened() {
     let memory = own_memory(len, 0);
     // SAFETY: the memory is never freed, and used for nothing else.
     let error = unsafe { options.consumer_in(memory, len, None) }.expect_err("no ring");
-    assert!(matches!(error, OpenError::NotASegment { .. }), "{error}");
+    assert!(matches!(error, OpenError::Unformatted { .. }), "{error}");
 }

@@ -14,6 +14,8 @@ pub mod at {
     pub const TOTAL: u64 = 16;
     pub const SIZE: u64 = 24;
     pub const ALIGN: u64 = 48;
+    /// The producer's position, as it was last written down.
+    pub const PRODUCER_TAIL: u64 = 4096 + 2 * 128;
     /// Where the first record of a ring with 8-byte alignment has its header.
     pub const RECORDS: u64 = 8192;
 }
@@ -24,6 +26,14 @@ pub fn crash_image(ring: &Name) -> Name {
     let image = Name::new("image");
     fs::copy(ring.path(), image.path()).expect("copy of the ring");
     image
+}
+
+/// A word of the ring's file.
+pub fn read_u64(path: &Path, at: u64) -> u64 {
+    let mut word = [0; 8];
+    let file = fs::File::open(path).expect("the ring's file");
+    file.read_exact_at(&mut word, at).expect("a word");
+    u64::from_ne_bytes(word)
 }
 
 /// Overwrites bytes of the ring's file.

@@ -6,7 +6,8 @@ use super::Producer;
 use crate::error::SendError;
 use crate::ring::Claimed;
 
-/// Room for one message, to be filled in place. Dropping it aborts: nothing is sent.
+/// Room for one message, to be filled in place. Dropping it aborts: nothing is sent. In a forked child, whose
+/// claim it is not, it is empty.
 #[derive(Debug)]
 #[must_use = "a claim that is not committed sends nothing"]
 pub struct Claim<'a> {
@@ -53,6 +54,9 @@ impl Deref for Claim<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
+        if !self.producer.end.is_home() {
+            return &[];
+        }
         self.producer.ring.payload(&self.claimed)
     }
 }
@@ -60,6 +64,9 @@ impl Deref for Claim<'_> {
 impl DerefMut for Claim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
+        if !self.producer.end.is_home() {
+            return &mut [];
+        }
         self.producer.ring.payload_mut(&self.claimed)
     }
 }

@@ -12,7 +12,8 @@ use crate::ring::{self, Found};
 use crate::wait::{self, Condition, Wait};
 
 /// The receiving end of a ring. Dropping it says goodbye: once the ring is full, the producer gets
-/// [`SendError::Closed`](crate::SendError::Closed).
+/// [`SendError::Closed`](crate::SendError::Closed). Dropping blocks for up to 5 s if a process was stopped while it
+/// joined or left the ring.
 #[derive(Debug)]
 pub struct Consumer {
     pub(super) ring: ring::Consumer,
@@ -45,7 +46,9 @@ impl Consumer {
         }
     }
 
-    /// Receives the next message if there is one now. Makes no system call. An empty ring costs one `pause`.
+    /// Receives the next message if there is one now. Makes no system call but to wake a sleeping producer when
+    /// the message is dropped. An empty ring costs one `pause`; the first empty look after a dense stream waits as
+    /// [`Tune`] says.
     ///
     /// # Errors
     /// [`RecvError::Empty`]; else as [`Consumer::recv`], but a dead producer is not noticed (ask
@@ -190,7 +193,7 @@ impl Consumer {
         self.end.geometry()
     }
 
-    /// What this consumer has done since it attached.
+    /// What this consumer has done since it attached, up to now.
     pub fn counters(&self) -> Counters {
         self.end.counters(self.ring.received())
     }
@@ -209,7 +212,7 @@ impl Consumer {
     /// `fd:N`. It shares no lease with this consumer.
     ///
     /// # Errors
-    /// What [`OpenError`] lists; hosted memory without leases has none.
+    /// What [`OpenError`] lists; hosted memory has none.
     pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
         self.end.descriptor()
     }

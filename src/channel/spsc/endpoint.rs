@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
+use crate::channel::peer::{self, Peer};
 use crate::channel::window::window_of;
 use crate::channel::{Backing, Geometry};
 use crate::error::{Corrupt, OpenError};
@@ -16,22 +17,6 @@ use crate::segment::process::{Home, start_time};
 use crate::segment::{Segment, participant_at};
 use crate::sync::register;
 use crate::wait::{Patience, Wait, bell, now};
-
-/// What is known of the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Peer {
-    /// Nobody was there yet.
-    Absent,
-    /// It is there, running or stopped.
-    Attached,
-    /// It has said goodbye.
-    Closed,
-    /// It died without saying goodbye: the kernel has dropped its lease.
-    Dead,
-    /// It was there, and nothing can prove that it still is: a hosted ring without leases.
-    Unknown,
-}
 
 /// One end of a ring.
 #[derive(Debug)]
@@ -132,20 +117,7 @@ impl Endpoint {
 
     /// What is known of the peer. One system call, or two.
     pub(crate) fn peer(&self) -> Peer {
-        loop {
-            match (self.segment.lives(self.peer_role), self.peer_line.said()) {
-                (_, Said::Closed) => return Peer::Closed,
-                (Some(Ok(true)), _) => return Peer::Attached,
-                (_, Said::Nothing) => return Peer::Absent,
-                (Some(Ok(false)), Said::Attached) => {}
-                (None | Some(Err(_)), Said::Attached) => return Peer::Unknown,
-            }
-            // The lease is free, and "attached" was read after that: either from one who died, or from a new
-            // one who has taken the lease in between. Whoever holds no lease now was not the latter.
-            if let Some(Ok(false)) = self.segment.lives(self.peer_role) {
-                return if self.peer_said_goodbye() { Peer::Closed } else { Peer::Dead };
-            }
-        }
+        peer::state(&self.peer_line, || self.segment.lives(self.peer_role))
     }
 
     /// Rings `bell` for the peer.

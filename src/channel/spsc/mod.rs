@@ -24,11 +24,11 @@ mod options;
 mod producer;
 mod typed;
 
+pub use super::Peer;
 pub use batch::Batch;
 pub use claim::Claim;
 pub use consumer::Consumer;
 pub use drain::Drain;
-pub use endpoint::Peer;
 pub use message::Message;
 pub use options::{Options, Tune};
 pub use producer::Producer;

@@ -94,7 +94,7 @@ impl Options {
     }
 
     /// Bytes of the ring, rounded up to a power of two; 1 MiB unless told otherwise. The segment takes 8 KiB
-    /// more. The largest message is half of it, less 8 bytes.
+    /// more (12 KiB with a payload alignment above 8). The largest message is half of it, less 8 bytes.
     pub fn size(mut self, bytes: usize) -> Self {
         self.size = bytes;
         self
@@ -243,7 +243,7 @@ impl Options {
     /// Attaches as the producer of a ring in memory that the caller has; with `create_new`, formats it first.
     ///
     /// `leases`: a descriptor of any file that both sides can open for writing (the one behind the memory will
-    /// do), whose locks prove who lives. Without it no death is noticed: a peer that died without saying
+    /// do), whose locks prove who lives: one file for each ring. Without it no death is noticed: a peer that died without saying
     /// goodbye is [`Peer::Unknown`](super::Peer), and its place stays taken until the memory is formatted anew.
     ///
     /// # Errors

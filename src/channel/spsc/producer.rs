@@ -17,7 +17,8 @@ use crate::wait::{self, Condition, Wait};
 const LOOKS_AT_HEAD: u32 = 256;
 
 /// The sending end of a ring. Dropping it says goodbye: the consumer receives what was sent, then
-/// [`RecvError::Closed`](crate::RecvError::Closed).
+/// [`RecvError::Closed`](crate::RecvError::Closed). Dropping blocks for up to 5 s if a process was stopped while it
+/// joined or left the ring.
 #[derive(Debug)]
 pub struct Producer {
     pub(super) ring: ring::Producer,
@@ -258,7 +259,7 @@ impl Producer {
         self.end.geometry()
     }
 
-    /// What this producer has done since it attached.
+    /// What this producer has done since it attached, up to now.
     pub fn counters(&self) -> Counters {
         self.end.counters(self.ring.sent())
     }
@@ -272,7 +273,7 @@ impl Producer {
     /// `fd:N`. It shares no lease with this producer.
     ///
     /// # Errors
-    /// What [`OpenError`] lists; hosted memory without leases has none.
+    /// What [`OpenError`] lists; hosted memory has none.
     pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
         self.end.descriptor()
     }

@@ -123,9 +123,15 @@ where
         self.bytes.peer()
     }
 
-    /// The producer of bytes underneath, for everything else.
+    /// The producer of bytes underneath, to ask it.
     pub fn as_bytes(&self) -> &Producer {
         &self.bytes
+    }
+
+    /// The producer of bytes underneath, for everything else. Bytes sent through it that have not the length of a
+    /// `T` are an error to the consumer.
+    pub fn as_bytes_mut(&mut self) -> &mut Producer {
+        &mut self.bytes
     }
 
     /// Says goodbye; the same as dropping the producer.
@@ -227,9 +233,14 @@ where
         self.bytes.peer()
     }
 
-    /// The consumer of bytes underneath, for everything else.
+    /// The consumer of bytes underneath, to ask it.
     pub fn as_bytes(&self) -> &Consumer {
         &self.bytes
+    }
+
+    /// The consumer of bytes underneath, for everything else.
+    pub fn as_bytes_mut(&mut self) -> &mut Consumer {
+        &mut self.bytes
     }
 
     /// Says goodbye; the same as dropping the consumer.
