@@ -30,10 +30,10 @@ use crate::wait::{Patience, Wait, pauses_in};
 pub enum Tune {
     /// Never lag.
     Latency,
-    /// Lag at most 0.7 µs, and only behind a dense stream.
+    /// Lag at most 1.4 µs, and only behind a dense stream.
     #[default]
     Balanced,
-    /// Lag at most 2.8 µs, and only behind a dense stream.
+    /// Lag at most 5.5 µs, and only behind a dense stream.
     Throughput,
 }
 
@@ -42,8 +42,8 @@ impl Tune {
         let ns = |ns| pauses_in(Duration::from_nanos(ns));
         match self {
             Tune::Latency => Pace { most: 1, probe: 1 },
-            Tune::Balanced => Pace { most: ns(690), probe: ns(86) },
-            Tune::Throughput => Pace { most: ns(4 * 690), probe: ns(86) },
+            Tune::Balanced => Pace { most: ns(1380), probe: ns(86) },
+            Tune::Throughput => Pace { most: ns(4 * 1380), probe: ns(86) },
         }
     }
 }
