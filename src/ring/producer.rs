@@ -140,8 +140,9 @@ impl Producer {
             return false;
         };
         let at = self.progress.tail;
-        self.window.write_small(at, payload);
+        // First what may lie in a line of its own: the polled line is then written in one go.
         self.window.store_header(next, frame::UNCOMMITTED, Ordering::Relaxed);
+        self.window.write_small(at, payload);
         let word = frame::message(payload.len() as u64, tag);
         self.window.store_header(at, word, Ordering::Release); // edge: commit (release)
         self.progress.pass(next);

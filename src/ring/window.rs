@@ -105,8 +105,8 @@ impl Window {
     /// so that the line the consumer polls is fought for once less.
     pub(crate) fn write(&mut self, at: Seq, payload: &[u8], next: Seq) {
         if payload.len() <= SMALL {
-            self.write_small(at, payload);
             self.store_header(next, UNCOMMITTED, Ordering::Relaxed);
+            self.write_small(at, payload);
             return;
         }
         let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
