@@ -275,37 +275,31 @@ mod tests {
         assert_eq!(Spread::of(vec![]), None);
     }
 
+    /// A stream through the yardstick.
+    const STREAM: Key = Key {
+        start: 0,
+        round: 0,
+        build: Build::This,
+        mechanism: Mechanism::T,
+        pattern: Pattern::Single,
+        size: 8,
+    };
+
     #[test]
     fn the_time_of_a_stream_ends_with_the_receiver() {
         let sender = Outcome { start: 100, end: 150, cpu: 50, probe: [90.0, 92.0], ..Outcome::default() };
         let receiver = Outcome { start: 90, end: 300, cpu: 200, ..Outcome::default() };
-        let key = Key {
-            start: 0,
-            round: 0,
-            build: Build::This,
-            mechanism: Mechanism::T,
-            pattern: Pattern::Single,
-            size: 8,
-        };
-        let stream = Sample::new(key, 10, [sender.clone(), receiver.clone()]);
+        let stream = Sample::new(STREAM, 10, [sender.clone(), receiver.clone()]);
         assert_eq!((stream.ns, stream.verdict), (20.0, Ok(Regime::Near)));
-        let bounce = Sample::new(Key { pattern: Pattern::RoundTrip, ..key }, 10, [sender, receiver]);
+        let bounce = Sample::new(Key { pattern: Pattern::RoundTrip, ..STREAM }, 10, [sender, receiver]);
         assert_eq!(bounce.ns, 5.0);
     }
 
     #[test]
     fn a_side_that_spins_and_lost_its_core_spoils_the_sample() {
         let sender = Outcome { start: 100, end: 200, cpu: 50, probe: [90.0, 92.0], ..Outcome::default() };
-        let key = Key {
-            start: 0,
-            round: 0,
-            build: Build::This,
-            mechanism: Mechanism::T,
-            pattern: Pattern::Single,
-            size: 8,
-        };
-        assert_eq!(Sample::new(key, 1, [sender.clone(), Outcome::default()]).verdict, Err(Flaw::CoreLost));
-        let sleeper = Key { mechanism: Mechanism::Park, ..key };
+        assert_eq!(Sample::new(STREAM, 1, [sender.clone(), Outcome::default()]).verdict, Err(Flaw::CoreLost));
+        let sleeper = Key { mechanism: Mechanism::Park, ..STREAM };
         assert_eq!(Sample::new(sleeper, 1, [sender, Outcome::default()]).verdict, Ok(Regime::Near));
     }
 
