@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::layout::Shared;
 use crate::layout::participant::{Participant, Said};
 use crate::layout::spsc::{BellLine, Control, Sizes};
-use crate::ring::{self, Claimed, Found, Pace, Pending, Refused, Window};
+use crate::ring::record::{self, Claimed, Found, Pace, Pending, Refused, Window};
 use crate::wait::{self, Condition, Patience, Wait, bell};
 
 /// A ring and its participants' lines, without a segment. Clones are views of the same ring.
@@ -33,14 +33,14 @@ impl Ring {
     /// Attaches a producer.
     pub fn producer(&self) -> Producer {
         let (window, control, line) = (self.window.clone(), self.control.clone(), self.producer.clone());
-        Producer(ring::Producer::attach(window, control, line, self.sizes).expect("a sound ring"))
+        Producer(record::Producer::attach(window, control, line, self.sizes).expect("a sound ring"))
     }
 
     /// Attaches a consumer, one that waits for a single pause when it finds nothing.
     pub fn consumer(&self) -> Consumer {
         let (window, control, line) = (self.window.clone(), self.control.clone(), self.consumer.clone());
         let pace = Pace { most: 1, probe: 1 };
-        Consumer(ring::Consumer::attach(window, control, line, self.sizes, pace).expect("a sound ring"))
+        Consumer(record::Consumer::attach(window, control, line, self.sizes, pace).expect("a sound ring"))
     }
 
     /// The bell for the consumer.
@@ -64,9 +64,9 @@ impl Ring {
     }
 }
 
-/// `ring::Producer`.
+/// `ring::record::Producer`.
 #[derive(Debug)]
-pub struct Producer(ring::Producer);
+pub struct Producer(record::Producer);
 
 /// Room for a record.
 #[derive(Debug)]
@@ -175,9 +175,9 @@ impl Message {
     }
 }
 
-/// `ring::Consumer`.
+/// `ring::record::Consumer`.
 #[derive(Debug)]
-pub struct Consumer(ring::Consumer);
+pub struct Consumer(record::Consumer);
 
 impl Consumer {
     /// Takes the next message the short way: not over padding.

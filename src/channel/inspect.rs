@@ -7,17 +7,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::window::window_of;
 use super::{Backing, Geometry, Peer, peer};
+use crate::Corrupt;
 use crate::error::OpenError;
 use crate::layout::participant::{Counters, Participant};
 use crate::layout::spsc::{CONTROL_AT, Control};
 use crate::layout::{Role, Shared};
+use crate::ring::record;
 use crate::segment::address::{Address, SHM_DIRECTORY, SHM_PREFIX};
 use crate::segment::lease;
 use crate::segment::mapping::Mapping;
 use crate::segment::place::{self, Place};
 use crate::segment::{self, boot_id, participant_at, participant_id};
 use crate::wait::bell::fence_of;
-use crate::{Corrupt, ring};
 
 /// A name in /dev/shm, and what is there.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
         address,
         boot_current: header.boot == boot_id(),
         created: UNIX_EPOCH + Duration::from_nanos(header.created),
-        used: ring::backlog(&window_of(&mapping, header.sizes), &control, header.sizes),
+        used: record::backlog(&window_of(&mapping, header.sizes), &control, header.sizes),
         participants: participants.into(),
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::layout::spsc::Sizes;
-use crate::ring::Window;
+use crate::ring::record::Window;
 use crate::segment::mapping::Mapping;
 
 /// The ring's bytes in `mapping`, whose header gave `sizes`. The mapping must outlive the window: handles keep

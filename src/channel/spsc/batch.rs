@@ -2,7 +2,7 @@
 
 use super::Producer;
 use crate::error::SendError;
-use crate::ring::Pending;
+use crate::ring::record::Pending;
 
 /// Messages that become visible together when the batch is committed. Dropping it aborts: none is sent.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use core::ops::{Deref, DerefMut};
 
 use super::Producer;
 use crate::error::SendError;
-use crate::ring::Claimed;
+use crate::ring::record::Claimed;
 
 /// Room for one message, to be filled in place. Dropping it aborts: nothing is sent. In a forked child, whose
 /// claim it is not, it is empty.

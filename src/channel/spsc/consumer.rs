@@ -8,7 +8,7 @@ use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::error::{OpenError, RecvError};
 use crate::layout::participant::Counters;
-use crate::ring::{self, Found};
+use crate::ring::record::{self, Found};
 use crate::wait::{self, Condition, Wait};
 
 /// The receiving end of a ring. Dropping it says goodbye: once the ring is full, the producer gets
@@ -16,7 +16,7 @@ use crate::wait::{self, Condition, Wait};
 /// joined or left the ring.
 #[derive(Debug)]
 pub struct Consumer {
-    pub(super) ring: ring::Consumer,
+    pub(super) ring: record::Consumer,
     pub(super) end: Endpoint,
 }
 
@@ -25,7 +25,7 @@ impl Consumer {
         end.take_place()?;
         let sizes = end.header().sizes;
         let (control, line) = (end.control.clone(), end.line.clone());
-        let ring = ring::Consumer::attach(end.window(), control, line, sizes, tune.pace())
+        let ring = record::Consumer::attach(end.window(), control, line, sizes, tune.pace())
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.say_hello();
         Ok(Consumer { ring, end })

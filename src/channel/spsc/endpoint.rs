@@ -12,7 +12,7 @@ use crate::layout::header::Header;
 use crate::layout::participant::{Counters, Participant, Said};
 use crate::layout::spsc::{BellLine, CONTROL_AT, Control};
 use crate::layout::{Role, Shared};
-use crate::ring::Window;
+use crate::ring::record::Window;
 use crate::segment::process::{Home, start_time};
 use crate::segment::{Segment, participant_at};
 use crate::sync::register;

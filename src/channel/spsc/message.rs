@@ -3,7 +3,7 @@
 use core::ops::Deref;
 
 use super::Consumer;
-use crate::ring::Found;
+use crate::ring::record::Found;
 
 /// A message, borrowed in place. Dropping it releases its room to the producer.
 #[derive(Debug)]

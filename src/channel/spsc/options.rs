@@ -14,7 +14,7 @@ use crate::error::OpenError;
 use crate::layout::Role;
 use crate::layout::header::{DESCRIPTION_MAX, Plan};
 use crate::layout::spsc::Sizes;
-use crate::ring::Pace;
+use crate::ring::record::Pace;
 use crate::segment::address::Address;
 use crate::segment::mapping::Mapping;
 use crate::segment::{self, Owner, Request};

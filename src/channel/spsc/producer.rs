@@ -8,7 +8,7 @@ use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
-use crate::ring::{self, Claimed, Refused};
+use crate::ring::record::{self, Claimed, Refused};
 use crate::sync::pause;
 use crate::wait::{self, Condition, Wait};
 
@@ -21,7 +21,7 @@ const LOOKS_AT_HEAD: u32 = 256;
 /// joined or left the ring.
 #[derive(Debug)]
 pub struct Producer {
-    pub(super) ring: ring::Producer,
+    pub(super) ring: record::Producer,
     pub(super) end: Endpoint,
 }
 
@@ -29,7 +29,7 @@ impl Producer {
     pub(super) fn attach(end: Endpoint) -> Result<Producer, OpenError> {
         end.take_place()?;
         let sizes = end.header().sizes;
-        let ring = ring::Producer::attach(end.window(), end.control.clone(), end.line.clone(), sizes)
+        let ring = record::Producer::attach(end.window(), end.control.clone(), end.line.clone(), sizes)
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.say_hello();
         Ok(Producer { ring, end })
