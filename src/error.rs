@@ -100,6 +100,18 @@ pub enum OpenError {
         /// not said yet.
         pid: u32,
     },
+    /// As many participants live as the ring takes.
+    #[error(
+        "{place} has {places} {role}s already, as many as it was created for; end one, or create the ring for more participants"
+    )]
+    NoPlace {
+        /// Which ring.
+        place: String,
+        /// The role whose places are taken.
+        role: Role,
+        /// How many there are.
+        places: u32,
+    },
     /// The ring has live participants, so removing it was refused.
     #[error("{place} is in use by its {role}, {}; end that process, or remove the ring with force", who(*pid))]
     InUse {
@@ -342,6 +354,15 @@ pub enum SendError {
     /// There was no room before the time was up.
     #[error("timed out: the ring stayed full")]
     TimedOut,
+    /// `mpmc`: there was no room before the time was up, since a participant that lives, perhaps a stopped one, held the
+    /// slot that was needed.
+    #[error("stalled: a {role}, {}, holds the slot that is needed and does not let go; it lives: continue it or end it", who(*pid))]
+    Stalled {
+        /// What the holder does.
+        role: Role,
+        /// Its process, by its own account.
+        pid: u32,
+    },
     /// The message can never fit into this ring.
     #[error(
         "the message is {len} bytes long, the largest this ring takes is {largest}; create the ring larger, or send in pieces"
@@ -379,6 +400,15 @@ pub enum RecvError {
     /// No message came before the time was up.
     #[error("timed out: no message came")]
     TimedOut,
+    /// `mpmc`: no message came before the time was up, since a producer that lives, perhaps a stopped one, held a claim
+    /// in front of what follows.
+    #[error("stalled: a {role}, {}, holds a claim that is not committed; it lives: continue it or end it", who(*pid))]
+    Stalled {
+        /// What the holder does.
+        role: Role,
+        /// Its process, by its own account.
+        pid: u32,
+    },
     /// The producer has said goodbye, and everything it sent was received.
     #[error("closed: the producer has detached, and everything was received")]
     Closed,

@@ -15,7 +15,7 @@ pub mod shape;
 mod sync;
 mod wait;
 
-pub use channel::{Backing, Geometry, inspect, spsc};
+pub use channel::{Backing, Geometry, inspect, mpmc, spsc};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError};
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role};

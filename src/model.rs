@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use crate::layout::Shared;
+use crate::layout::bell::BellLine;
 use crate::layout::participant::{Participant, Said};
-use crate::layout::spsc::{BellLine, Control, Sizes};
+use crate::layout::spsc::{Control, Sizes};
 use crate::ring::record::{self, Claimed, Found, Pace, Pending, Refused, Window};
 use crate::wait::{self, Condition, Patience, Wait, bell};
 

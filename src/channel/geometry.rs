@@ -1,7 +1,7 @@
 //! What a ring is made of, for people and programs that ask.
 
-use crate::layout::Kind;
 use crate::layout::header::Header;
+use crate::layout::{Kind, Sizes};
 use crate::segment::address::Address;
 use crate::sync::Fence;
 
@@ -47,10 +47,21 @@ pub struct Geometry {
     pub kind: Kind,
     /// What kind of memory it lives in.
     pub backing: Backing,
-    /// Bytes of the ring.
+    /// Bytes of the ring: records, or descriptors and blocks.
     pub size: u64,
-    /// Bytes that records (8 bytes and the message each, padded to the alignment) can take at once.
+    /// What can be in the ring at once. `spsc`: bytes of records (8 bytes and the message each, padded to the
+    /// alignment); `mpmc`: bytes of messages that fill their slots.
     pub capacity: u64,
+    /// `mpmc`: how many slots; 0 for `spsc`.
+    pub slots: u64,
+    /// `mpmc`: bytes of a slot's block; 0 for `spsc`.
+    pub slot_size: u64,
+    /// `mpmc`: bytes up to which a message lies beside its slot's word; 0 for `spsc`.
+    pub inline: u64,
+    /// How many participants of each role the ring takes.
+    pub places: u32,
+    /// `mpmc`: is a message that a dead consumer had in hand dropped, instead of delivered again?
+    pub at_most_once: bool,
     /// Bytes of the largest message.
     pub largest: u64,
     /// Alignment of payloads, in bytes.
@@ -71,13 +82,26 @@ pub struct Geometry {
 
 impl Geometry {
     pub(crate) fn new(header: &Header, backing: Backing, fence: Fence, huge_bytes: u64) -> Geometry {
+        let (size, capacity, [slots, slot_size, inline]) = match header.sizes {
+            Sizes::Spsc(sizes) => (sizes.size, sizes.capacity(), [0; 3]),
+            Sizes::Mpmc(sizes) => (
+                sizes.slots * (sizes.stride() + sizes.slot_size),
+                sizes.slots * sizes.slot_size.max(sizes.inline),
+                [sizes.slots, sizes.slot_size, sizes.inline],
+            ),
+        };
         Geometry {
-            kind: Kind::Spsc,
+            kind: header.sizes.kind(),
             backing,
-            size: header.sizes.size,
-            capacity: header.sizes.capacity(),
+            size,
+            capacity,
+            slots,
+            slot_size,
+            inline,
+            places: header.sizes.places(),
+            at_most_once: header.at_most_once,
             largest: header.sizes.largest(),
-            payload_align: header.sizes.align,
+            payload_align: header.sizes.align(),
             total: header.sizes.total(),
             instance: header.instance,
             persist: header.persist,

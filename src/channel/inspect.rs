@@ -5,19 +5,19 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::window::window_of;
+use super::window::{table_of, window_of};
 use super::{Backing, Geometry, Peer, peer};
-use crate::Corrupt;
-use crate::error::OpenError;
-use crate::layout::participant::{Counters, Participant};
-use crate::layout::spsc::{CONTROL_AT, Control};
-use crate::layout::{Role, Shared};
-use crate::ring::record;
+use crate::error::{Corrupt, OpenError};
+use crate::layout::header::Header;
+use crate::layout::participant::{Counters, Participant, line_at};
+use crate::layout::spsc::CONTROL_AT;
+use crate::layout::{Role, Shared, Sizes, mpmc, spsc};
+use crate::ring::{record, slots};
 use crate::segment::address::{Address, SHM_DIRECTORY, SHM_PREFIX};
 use crate::segment::lease;
 use crate::segment::mapping::Mapping;
 use crate::segment::place::{self, Place};
-use crate::segment::{self, boot_id, participant_at, participant_id};
+use crate::segment::{self, boot_id};
 use crate::wait::bell::fence_of;
 
 /// A name in /dev/shm, and what is there.
@@ -41,9 +41,10 @@ pub struct Report {
     pub boot_current: bool,
     /// When it was created.
     pub created: SystemTime,
-    /// Bytes of records that are sent and not released; approximate while it is in use.
+    /// What is sent and not released: bytes of records (`spsc`), or slots that are not free (`mpmc`); approximate
+    /// while the ring is in use.
     pub used: Result<u64, Corrupt>,
-    /// Its participants, the producer first.
+    /// Its participants, producers first; of an `mpmc` ring those that are or once were there.
     pub participants: Vec<ParticipantReport>,
     /// Permission bits of its file.
     pub mode: u32,
@@ -57,8 +58,12 @@ pub struct Report {
 pub struct ParticipantReport {
     /// What it does.
     pub role: Role,
+    /// Its number in the ring.
+    pub id: u32,
     /// Whether it is there, by its lease.
     pub state: Peer,
+    /// `mpmc`: does it say that it holds a slot: a claim, or a message?
+    pub holds: bool,
     /// Its process, by its own account; 0 if nobody was there yet.
     pub pid: u32,
     /// When that process started, in clock ticks since boot.
@@ -122,15 +127,32 @@ where
     };
     check_is_segment(&address, &file)?;
     let _membership = segment::membership(&file, place.text())?;
-    for role in [Role::Producer, Role::Consumer] {
-        let held = lease::is_held(&file, participant_id(role))
-            .map_err(|source| place.system("lock (OFD)", source))?;
-        if held && !force {
-            let pid = participant_pid(&address, &file, role);
-            return Err(OpenError::InUse { place: address.to_string(), role, pid });
-        }
+    let holder = lease::held_among(&file, 0..IDS_MAX).map_err(|source| place.system("lock (OFD)", source))?;
+    match holder {
+        Some(id) if !force => Err(in_use(&address, &file, id)),
+        _ => place.unlink(&file),
     }
-    place.unlink(&file)
+}
+
+/// More than any ring has participants: a damaged header may not say how many.
+const IDS_MAX: u32 = 2 * mpmc::PLACES_MAX;
+
+fn in_use(address: &Address, file: &File, id: u32) -> OpenError {
+    let place = address.to_string();
+    let known = segment::read_header(file, &place).and_then(|header| {
+        let mapping = Mapping::of(file, &place, header.sizes.total())?;
+        let role = role_of(header.sizes, id);
+        Ok((
+            role,
+            header.sizes.all_ids().contains(&id).then(|| mapping.part::<Participant>(line_at(id)).pid()),
+        ))
+    });
+    let (role, pid) = known.unwrap_or((Role::Producer, None));
+    OpenError::InUse { place, role, pid: pid.unwrap_or(0) }
+}
+
+fn role_of(sizes: Sizes, id: u32) -> Role {
+    if sizes.ids(Role::Producer).contains(&id) { Role::Producer } else { Role::Consumer }
 }
 
 /// A damaged segment may be removed; a file that never was one may not.
@@ -139,13 +161,6 @@ fn check_is_segment(address: &Address, file: &File) -> Result<(), OpenError> {
         Err(error @ (OpenError::NotASegment { .. } | OpenError::System { .. })) => Err(error),
         _ => Ok(()),
     }
-}
-
-fn participant_pid(address: &Address, file: &File, role: Role) -> u32 {
-    let text = address.to_string();
-    segment::read_header(file, &text)
-        .and_then(|header| Mapping::of(file, &text, header.sizes.total()))
-        .map_or(0, |mapping| mapping.part::<Participant>(participant_at(role)).pid())
 }
 
 fn open(address: &Address) -> Result<(Option<Place>, File), OpenError> {
@@ -166,22 +181,38 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
     let metadata =
         file.metadata().map_err(|source| OpenError::System { call: "fstat", place: text.clone(), source })?;
     let mapping = Mapping::of(file, &text, header.sizes.total())?;
-    let control: Shared<Control> = mapping.part(CONTROL_AT);
-    let participants = [Role::Producer, Role::Consumer].map(|role| participant(&mapping, file, role));
+    let (bell, used) = match header.sizes {
+        Sizes::Spsc(sizes) => {
+            let control: Shared<spsc::Control> = mapping.part(CONTROL_AT);
+            (fence_of(&control.data_bell), record::backlog(&window_of(&mapping, sizes), &control, sizes))
+        }
+        Sizes::Mpmc(sizes) => {
+            let control: Shared<mpmc::Control> = mapping.part(sizes.control_at());
+            (fence_of(&control.data_bell), slots::used(&table_of(&mapping, sizes), sizes))
+        }
+    };
     Ok(Report {
-        geometry: Geometry::new(&header, Backing::of(&address), fence_of(&control.data_bell), 0),
+        geometry: Geometry::new(&header, Backing::of(&address), bell, 0),
         address,
         boot_current: header.boot == boot_id(),
         created: UNIX_EPOCH + Duration::from_nanos(header.created),
-        used: record::backlog(&window_of(&mapping, header.sizes), &control, header.sizes),
-        participants: participants.into(),
+        used,
+        participants: participants(&mapping, &header, file),
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
     })
 }
 
-fn participant(mapping: &Mapping, file: &File, role: Role) -> ParticipantReport {
-    let line: Shared<Participant> = mapping.part(participant_at(role));
-    let state = peer::state(&line, || Some(lease::is_held(file, participant_id(role))));
-    ParticipantReport { role, state, pid: line.pid(), started: line.started(), counters: line.counters() }
+/// The participants of a ring: both of an `spsc` ring, and of others whoever was there.
+fn participants(mapping: &Mapping, header: &Header, file: &File) -> Vec<ParticipantReport> {
+    let sizes = header.sizes;
+    let all = sizes.all_ids().map(|id| participant(mapping, file, id, role_of(sizes, id)));
+    all.filter(|report| sizes.places() == 1 || report.state != Peer::Absent).collect()
+}
+
+fn participant(mapping: &Mapping, file: &File, id: u32, role: Role) -> ParticipantReport {
+    let line: Shared<Participant> = mapping.part(line_at(id));
+    let state = peer::state(&line, || Some(lease::is_held(file, id)));
+    let (pid, started, holds) = (line.pid(), line.started(), line.holds());
+    ParticipantReport { role, id, state, holds, pid, started, counters: line.counters() }
 }

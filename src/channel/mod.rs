@@ -1,7 +1,10 @@
 //! Channels: a ring, a bell and a segment joined into producers and consumers.
 
+mod common;
+mod endpoint;
 mod geometry;
 pub mod inspect;
+pub mod mpmc;
 mod peer;
 pub mod spsc;
 mod window;

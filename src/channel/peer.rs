@@ -27,6 +27,7 @@ pub(crate) fn state(line: &Entry, lives: impl Fn() -> Option<io::Result<bool>>) 
             (_, Said::Closed) => return Peer::Closed,
             (Some(Ok(true)), _) => return Peer::Attached,
             (_, Said::Nothing) => return Peer::Absent,
+            (_, Said::Buried) => return Peer::Dead,
             (Some(Ok(false)), Said::Attached) => {}
             (None | Some(Err(_)), Said::Attached) => return Peer::Unknown,
         }

@@ -5,7 +5,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::spsc::{self, Sizes};
+use super::{Sizes, mpmc, spsc};
 use crate::error::{Corrupt, OpenError};
 use crate::shape;
 
@@ -18,6 +18,7 @@ pub(crate) const LAYOUT_VERSION: u32 = 1;
 pub(crate) const DESCRIPTION_MAX: usize = 3840;
 
 const FLAG_PERSIST: u32 = 1;
+const FLAG_AT_MOST_ONCE: u32 = 2;
 
 /// What messages without a type are called in errors.
 const UNTYPED: &str = "untyped bytes";
@@ -28,6 +29,8 @@ const UNTYPED: &str = "untyped bytes";
 pub enum Kind {
     /// One producer, one consumer, records of variable length.
     Spsc,
+    /// Many producers, many consumers, each message to one of them.
+    Mpmc,
 }
 
 impl Kind {
@@ -35,6 +38,14 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Spsc => "spsc",
+            Kind::Mpmc => "mpmc",
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Kind::Spsc => 1,
+            Kind::Mpmc => 2,
         }
     }
 }
@@ -47,7 +58,9 @@ pub(crate) struct RawHeader {
     layout_version: u32,
     kind: u32,
     total: u64,
+    /// Bytes of the ring; `mpmc`: of a slot's block.
     size: u64,
+    /// `mpmc`: how many slots.
     slots: u64,
     largest: u64,
     align: u32,
@@ -59,7 +72,9 @@ pub(crate) struct RawHeader {
     boot: [u64; 2],
     created: u64,
     description_len: u32,
-    reserved: [u32; 33],
+    /// `mpmc`: bytes of a message that a descriptor holds.
+    inline: u32,
+    reserved: [u32; 32],
     description: [u8; DESCRIPTION_MAX],
 }
 
@@ -74,6 +89,8 @@ pub(crate) const HEADER_LEN: usize = core::mem::size_of::<RawHeader>();
 pub(crate) struct Header {
     pub(crate) sizes: Sizes,
     pub(crate) persist: bool,
+    /// A message that a dead consumer had in hand is dropped, not delivered again.
+    pub(crate) at_most_once: bool,
     pub(crate) instance: u128,
     pub(crate) boot: u128,
     pub(crate) created: u64,
@@ -85,6 +102,8 @@ pub(crate) struct Header {
 pub(crate) struct Plan {
     pub(crate) sizes: Sizes,
     pub(crate) persist: bool,
+    /// A message that a dead consumer had in hand is dropped, not delivered again.
+    pub(crate) at_most_once: bool,
     /// The structure of typed messages; `None`: untyped bytes.
     pub(crate) description: Option<String>,
 }
@@ -101,24 +120,27 @@ pub(crate) struct Birth {
 impl Plan {
     /// The header of a new segment.
     pub(crate) fn header(&self, birth: Birth) -> RawHeader {
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        let (size, slots, inline) = numbers(self.sizes);
         let mut raw = RawHeader {
             magic: MAGIC,
             layout_version: LAYOUT_VERSION,
-            kind: 1,
+            kind: self.sizes.kind().number(),
             total: self.sizes.total(),
-            size: self.sizes.size,
-            slots: 0,
+            size,
+            slots,
             largest: self.sizes.largest(),
-            align: self.sizes.align as u32,
-            participants: spsc::PARTICIPANTS,
+            align: self.sizes.align() as u32,
+            participants: 2 * self.sizes.places(),
             wake: 0,
-            flags: if self.persist { FLAG_PERSIST } else { 0 },
+            flags: flag(self.persist, FLAG_PERSIST) | flag(self.at_most_once, FLAG_AT_MOST_ONCE),
             fingerprint: [0; 2],
             instance: halves(birth.instance),
             boot: halves(birth.boot),
             created: birth.created,
             description_len: 0,
-            reserved: [0; 33],
+            inline,
+            reserved: [0; 32],
             description: [0; DESCRIPTION_MAX],
         };
         if let Some(description) = &self.description {
@@ -135,6 +157,7 @@ impl Plan {
         Header {
             sizes: self.sizes,
             persist: self.persist,
+            at_most_once: self.at_most_once,
             instance: birth.instance,
             boot: birth.boot,
             created: birth.created,
@@ -153,14 +176,15 @@ impl RawHeader {
     pub(crate) fn check(&self, place: &str, length: u64) -> Result<Header, OpenError> {
         self.check_origin(place)?;
         let corrupt = |corrupt| OpenError::Corrupt { place: place.to_owned(), corrupt };
-        if self.kind != 1 {
-            return Err(OpenError::Kind {
-                place: place.to_owned(),
-                found: self.kind.to_string(),
-                expected: Kind::Spsc.as_str(),
-            });
-        }
-        let sizes = self.check_sizes().map_err(corrupt)?;
+        let sizes = match self.kind {
+            1 => self.check_spsc(),
+            2 => self.check_mpmc(),
+            kind => {
+                let (place, found) = (place.to_owned(), kind.to_string());
+                return Err(OpenError::Kind { place, found, expected: "1 (spsc) or 2 (mpmc)" });
+            }
+        };
+        let sizes = sizes.and_then(|sizes| self.check_rest(sizes)).map_err(corrupt)?;
         if length != sizes.total() {
             return Err(OpenError::Length {
                 place: place.to_owned(),
@@ -171,6 +195,7 @@ impl RawHeader {
         Ok(Header {
             sizes,
             persist: self.flags & FLAG_PERSIST != 0,
+            at_most_once: self.flags & FLAG_AT_MOST_ONCE != 0,
             instance: whole(self.instance),
             boot: whole(self.boot),
             created: self.created,
@@ -198,19 +223,46 @@ impl RawHeader {
         Ok(())
     }
 
-    fn check_sizes(&self) -> Result<Sizes, Corrupt> {
-        let sizes = Sizes::new(self.size, u64::from(self.align)).map_err(|_| Corrupt {
+    fn check_spsc(&self) -> Result<Sizes, Corrupt> {
+        let sizes = spsc::Sizes::new(self.size, u64::from(self.align)).map_err(|_| Corrupt {
             what: "ring size (or alignment) in the header",
             found: self.size,
             allowed: spsc::SIZE_MAX,
         })?;
+        Ok(Sizes::Spsc(sizes))
+    }
+
+    fn check_mpmc(&self) -> Result<Sizes, Corrupt> {
+        let places = self.participants / 2;
+        let sizes = mpmc::Sizes::new(self.slots, self.size, self.inline.into(), places);
+        sizes.map(Sizes::Mpmc).map_err(|(option, found, _)| Corrupt {
+            what: match option {
+                "slots" => "slot count in the header",
+                "inline size" => "inline size in the header",
+                "participants" => "participant count in the header",
+                _ => "slot size in the header",
+            },
+            found,
+            allowed: 0,
+        })
+    }
+
+    /// Checks what follows from the sizes.
+    fn check_rest(&self, sizes: Sizes) -> Result<Sizes, Corrupt> {
+        let flags = match sizes {
+            Sizes::Spsc(_) => FLAG_PERSIST,
+            Sizes::Mpmc(_) => FLAG_PERSIST | FLAG_AT_MOST_ONCE,
+        };
+        let (_, slots, inline) = numbers(sizes);
         for (what, found, expected) in [
             ("total length in the header", self.total, sizes.total()),
             ("largest message in the header", self.largest, sizes.largest()),
-            ("slot count in the header", self.slots, 0),
-            ("participant count in the header", self.participants.into(), spsc::PARTICIPANTS.into()),
+            ("slot count in the header", self.slots, slots),
+            ("inline size in the header", self.inline.into(), inline.into()),
+            ("payload alignment in the header", self.align.into(), sizes.align()),
+            ("participant count in the header", self.participants.into(), (2 * sizes.places()).into()),
             ("wake kind in the header", self.wake.into(), 0),
-            ("flags in the header", (self.flags & !FLAG_PERSIST).into(), 0),
+            ("flags in the header", (self.flags & !flags).into(), 0),
         ] {
             if found != expected {
                 return Err(Corrupt { what, found, allowed: expected });
@@ -259,6 +311,14 @@ impl Header {
     }
 }
 
+/// What the header says of a ring's sizes: size, slots, inline.
+fn numbers(sizes: Sizes) -> (u64, u64, u32) {
+    match sizes {
+        Sizes::Spsc(sizes) => (sizes.size, 0, 0),
+        Sizes::Mpmc(sizes) => (sizes.slot_size, sizes.slots, sizes.inline as u32),
+    }
+}
+
 fn halves(value: u128) -> [u64; 2] {
     [value as u64, (value >> 64) as u64]
 }
@@ -275,8 +335,9 @@ mod tests {
 
     fn plan(description: Option<&str>) -> Plan {
         Plan {
-            sizes: Sizes::new(4096, 64).expect("valid sizes"),
+            sizes: Sizes::Spsc(spsc::Sizes::new(4096, 64).expect("valid sizes")),
             persist: true,
+            at_most_once: false,
             description: description.map(str::to_owned),
         }
     }
@@ -318,6 +379,28 @@ mod tests {
         assert!(check(|raw| raw.flags |= 64).contains("flags"));
         assert!(check(|raw| raw.description_len = u32::MAX).contains("type description"));
         assert!(check(|raw| raw.description_len = 4).contains("fingerprint"));
+    }
+
+    #[test]
+    fn a_queue_s_header_comes_back_and_is_checked_field_by_field() {
+        let sizes = Sizes::Mpmc(mpmc::Sizes::new(64, 128, 48, 4).expect("valid sizes"));
+        let plan = Plan { sizes, at_most_once: true, ..plan(None) };
+        let header = plan.header(BIRTH).check("shm:a", sizes.total()).expect("a valid header");
+        assert!(header.sizes == sizes && header.at_most_once);
+        let check = |change: fn(&mut RawHeader)| {
+            let mut raw = plan.header(BIRTH);
+            change(&mut raw);
+            raw.check("shm:a", sizes.total()).expect_err("a wrong field").to_string()
+        };
+        assert!(check(|raw| raw.slots = 63).contains("slot count"));
+        assert!(check(|raw| raw.size = 129).contains("slot size"));
+        assert!(check(|raw| raw.inline = 7).contains("inline size"));
+        assert!(check(|raw| raw.inline = 56).contains("total length"));
+        assert!(check(|raw| raw.participants = 9).contains("participant count"));
+        assert!(check(|raw| raw.participants = 0).contains("participant count"));
+        assert!(check(|raw| raw.align = 16).contains("payload alignment"));
+        assert!(check(|raw| raw.flags |= 4).contains("flags"));
+        assert!(check(|raw| raw.kind = 1).contains("ring size"));
     }
 
     #[test]

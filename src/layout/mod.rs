@@ -3,8 +3,8 @@
 //! ```text
 //! 0      header, one page, never written after creation                    header.rs
 //! 4096   participant table, one line each                                  participant.rs
-//!        ring control: each line written by one side                       spsc.rs
-//!        ring data, page aligned (for a payload alignment above 8 the first
+//!        ring control: lines of their own                                  spsc.rs, mpmc.rs, bell.rs
+//!        ring data, page aligned (`spsc`: for a payload alignment above 8 the first
 //!        record begins `alignment − 8` bytes into it, so payloads are aligned)
 //! ```
 //!
@@ -12,14 +12,18 @@
 //! prefetchers pair up 64-byte lines, and a segment must look the same to every process, whatever
 //! `CachePadded` is on its target.
 
+pub(crate) mod bell;
 pub(crate) mod header;
 mod line;
+pub(crate) mod mpmc;
 pub(crate) mod participant;
+mod sizes;
 pub(crate) mod spsc;
 
 pub use header::Kind;
 pub(crate) use line::{Line, Shared};
 pub use participant::Role;
+pub(crate) use sizes::Sizes;
 
 /// The page size that the layout is built on, whatever the machine's is.
 pub(crate) const PAGE: u64 = 4096;

@@ -8,8 +8,9 @@
 //! | goodbye | a participant that leaves stores *closed* | its peer reads it | everything that the participant did: the peer then looks a last time |
 
 use core::fmt;
+use core::ops::Range;
 
-use super::Line;
+use super::{Line, PAGE};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// What a participant does in a ring.
@@ -30,6 +31,24 @@ impl fmt::Display for Role {
     }
 }
 
+/// The participants that a ring with so many `places` for each role has with `role`: producers come first.
+pub(crate) fn ids(places: u32, role: Role) -> Range<u32> {
+    match role {
+        Role::Producer => 0..places,
+        Role::Consumer => places..2 * places,
+    }
+}
+
+/// Where the line of participant `id` lies in the segment.
+pub(crate) const fn line_at(id: u32) -> u64 {
+    PAGE + id as u64 * LINE
+}
+
+/// Where the table of a ring with so many `places` for each role ends.
+pub(crate) const fn table_end(places: u32) -> u64 {
+    line_at(2 * places)
+}
+
 /// What a participant last said of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -39,10 +58,13 @@ pub(crate) enum Said {
     Attached,
     /// Goodbye.
     Closed,
+    /// It said nothing more: it was found dead, and what it left was repaired.
+    Buried,
 }
 
 const ATTACHED: u32 = 1;
 const CLOSED: u32 = 2;
+const BURIED: u32 = 3;
 
 /// One participant's line. The state, which the peer looks at whenever it finds nothing to do, and the counters,
 /// which are written while work is done, are in different cache lines.
@@ -52,19 +74,26 @@ pub(crate) struct Entry {
     state: AtomicU32,
     pid: AtomicU32,
     started: AtomicU64,
-    reserved: [AtomicU64; 6],
+    /// A position at which this participant holds a slot, plus one; 0: it holds none, or is about to.
+    holding: AtomicU64,
+    reserved: [AtomicU64; 5],
     messages: AtomicU64,
     bytes: AtomicU64,
     waits: AtomicU64,
     sleeps: AtomicU64,
     wakes: AtomicU64,
+    tombstones: AtomicU64,
+    redelivered: AtomicU64,
+    dropped: AtomicU64,
 }
 
 /// An entry on a line of its own.
 pub(crate) type Participant = Line<Entry>;
+/// Bytes of one.
+const LINE: u64 = 128;
 
 #[cfg(not(loom))]
-static_assertions::assert_eq_size!(Participant, [u8; 128]);
+static_assertions::assert_eq_size!(Participant, [u8; LINE as usize]);
 #[cfg(not(loom))]
 static_assertions::const_assert!(core::mem::offset_of!(Entry, messages) == 64);
 
@@ -83,6 +112,13 @@ pub struct Counters {
     pub sleeps: u64,
     /// Times that the peer was woken from its sleep.
     pub wakes: u64,
+    /// `mpmc`: claims of dead producers that this participant turned into tombstones, which are passed over.
+    pub tombstones: u64,
+    /// `mpmc`: messages that this participant received again, since the consumer that had them in hand died.
+    pub redelivered: u64,
+    /// `mpmc` with `at_most_once`: messages that this participant dropped, since the consumer that had them in hand
+    /// died.
+    pub dropped: u64,
 }
 
 impl Entry {
@@ -91,14 +127,16 @@ impl Entry {
         self.pid.store(pid, Ordering::Relaxed);
         self.started.store(started, Ordering::Relaxed);
         self.store_traffic(0, 0);
+        self.holding.store(0, Ordering::Relaxed);
         self.store_waits(0, 0, 0);
+        self.store_repairs(0, 0, 0);
         self.state.store(ATTACHED, Ordering::Release); // edge: goodbye (release)
     }
 
     /// Takes the place of a participant that is not here, where there are no leases. `false`: it is taken.
     pub(crate) fn claim(&self) -> bool {
         let said = self.state.load(Ordering::Relaxed);
-        let vacant = said == 0 || said == CLOSED;
+        let vacant = matches!(said, 0 | CLOSED | BURIED);
         // edge: goodbye (acquire)
         vacant && self.state.compare_exchange(said, ATTACHED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
@@ -108,12 +146,21 @@ impl Entry {
         self.state.store(CLOSED, Ordering::Release); // edge: goodbye (release)
     }
 
+    /// Says of a dead participant that what it left is repaired. The caller holds its lease.
+    pub(crate) fn bury(&self) {
+        if self.said() == Said::Attached {
+            self.let_go();
+            self.state.store(BURIED, Ordering::Release); // edge: goodbye (release)
+        }
+    }
+
     /// What the participant last said. An unknown value counts as "attached": the lease decides then.
     pub(crate) fn said(&self) -> Said {
         // edge: goodbye (acquire)
         match self.state.load(Ordering::Acquire) {
             0 => Said::Nothing,
             CLOSED => Said::Closed,
+            BURIED => Said::Buried,
             _ => Said::Attached,
         }
     }
@@ -126,6 +173,23 @@ impl Entry {
     /// When that process started, in clock ticks since boot.
     pub(crate) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
+    }
+
+    /// Says that this participant is about to take hold of the slot at `position`.
+    #[inline(always)]
+    pub(crate) fn hold(&self, position: u64) {
+        self.holding.store(position.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Says that this participant holds no slot any more.
+    #[inline(always)]
+    pub(crate) fn let_go(&self) {
+        self.holding.store(0, Ordering::Relaxed);
+    }
+
+    /// Does this participant say that it holds a slot? Nothing but how soon others look again depends on it.
+    pub(crate) fn holds(&self) -> bool {
+        self.holding.load(Ordering::Relaxed) != 0
     }
 
     /// Writes down what was sent or received.
@@ -141,6 +205,13 @@ impl Entry {
         self.wakes.store(wakes, Ordering::Relaxed);
     }
 
+    /// Writes down what was repaired.
+    pub(crate) fn store_repairs(&self, tombstones: u64, redelivered: u64, dropped: u64) {
+        self.tombstones.store(tombstones, Ordering::Relaxed);
+        self.redelivered.store(redelivered, Ordering::Relaxed);
+        self.dropped.store(dropped, Ordering::Relaxed);
+    }
+
     pub(crate) fn counters(&self) -> Counters {
         Counters {
             messages: self.messages.load(Ordering::Relaxed),
@@ -148,6 +219,9 @@ impl Entry {
             waits: self.waits.load(Ordering::Relaxed),
             sleeps: self.sleeps.load(Ordering::Relaxed),
             wakes: self.wakes.load(Ordering::Relaxed),
+            tombstones: self.tombstones.load(Ordering::Relaxed),
+            redelivered: self.redelivered.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
         }
     }
 }
@@ -164,5 +238,11 @@ mod tests {
         assert_eq!((line.said(), line.pid(), line.started()), (Said::Attached, 7, 9));
         line.close();
         assert_eq!(line.said(), Said::Closed);
+        line.bury();
+        assert_eq!(line.said(), Said::Closed, "who has said goodbye did not die");
+        line.attach(8, 9);
+        line.hold(0);
+        line.bury();
+        assert!(line.said() == Said::Buried && !line.holds());
     }
 }

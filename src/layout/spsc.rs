@@ -8,12 +8,14 @@
 //! | data bell | both | both | when the consumer sleeps |
 //! | space bell | both | both | when the producer sleeps |
 
+use super::bell::BellLine;
+use super::participant;
 use super::{Line, PAGE, pages};
 use crate::frame::HEADER;
-use crate::sync::{AtomicU32, AtomicU64, Futex};
+use crate::sync::AtomicU64;
 
-/// How many participants an `spsc` ring has: the producer, then the consumer.
-pub(crate) const PARTICIPANTS: u32 = 2;
+/// How many participants of each role a ring takes.
+pub(crate) const PLACES: u32 = 1;
 /// The smallest ring, in bytes.
 pub(crate) const SIZE_MIN: u64 = 64;
 /// The largest ring, in bytes: a record's length has 32 bits, and a record is at most half the ring.
@@ -38,16 +40,6 @@ pub(crate) struct ConsumerLine {
     pub(crate) taken: AtomicU64,
 }
 
-/// A bell's line: see `wait::bell`.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub(crate) struct BellLine {
-    /// The sequence of rings, and the bit that says that somebody sleeps.
-    pub(crate) word: Futex,
-    /// Not zero once a participant joined that cannot use `membarrier`.
-    pub(crate) symmetric: AtomicU32,
-}
-
 /// The ring's control lines.
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -59,27 +51,22 @@ pub(crate) struct Control {
     pub(crate) space_bell: Line<BellLine>,
 }
 
-/// Where the participant table begins.
-pub(crate) const PARTICIPANTS_AT: u64 = PAGE;
 /// Where the control lines begin.
-pub(crate) const CONTROL_AT: u64 = PARTICIPANTS_AT + PARTICIPANTS as u64 * 128;
+pub(crate) const CONTROL_AT: u64 = participant::table_end(PLACES);
 /// Where the data begins.
 pub(crate) const DATA_AT: u64 = 2 * PAGE;
 
 #[cfg(not(loom))]
 mod proofs {
     use super::*;
-    use crate::layout::participant::Participant;
     use static_assertions::const_assert;
 
-    static_assertions::assert_eq_size!([Participant; PARTICIPANTS as usize], [u8; 256]);
     static_assertions::assert_eq_size!(Control, [u8; 5 * 128]);
     const_assert!(core::mem::offset_of!(Control, head) == 128);
     const_assert!(core::mem::offset_of!(Control, consumer) == 256);
     const_assert!(core::mem::offset_of!(Control, data_bell) == 384);
     const_assert!(core::mem::offset_of!(Control, space_bell) == 512);
     const_assert!(core::mem::offset_of!(ConsumerLine, taken) == 8);
-    const_assert!(core::mem::offset_of!(BellLine, symmetric) == 4);
     const_assert!(CONTROL_AT.is_multiple_of(128));
     const_assert!(CONTROL_AT + 5 * 128 <= DATA_AT);
 }

@@ -1,3 +1,6 @@
 //! The rings: arithmetic on positions and words. They know neither descriptors nor names, neither clocks nor types.
 
+#[cfg(not(loom))]
+mod copy;
 pub(crate) mod record;
+pub(crate) mod slots;

@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::io;
 use std::mem;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -67,8 +67,12 @@ impl Drop for Lease {
     }
 }
 
+fn bytes(kind: libc::c_int, start: i64, len: i64) -> libc::flock {
+    libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: start, l_len: len, l_pid: 0 }
+}
+
 fn byte(kind: libc::c_int, start: i64) -> libc::flock {
-    libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: start, l_len: 1, l_pid: 0 }
+    bytes(kind, start, 1)
 }
 
 fn try_lock(file: &File, start: i64) -> io::Result<bool> {
@@ -99,9 +103,16 @@ pub(crate) fn give_back(file: &File, id: u32) {
 
 /// Does some other description hold the lease of participant `id`? Takes nothing.
 pub(crate) fn is_held(file: &File, id: u32) -> io::Result<bool> {
-    let mut lock = byte(libc::F_WRLCK, LEASE_BASE + i64::from(id));
+    held_among(file, id..id + 1).map(|holder| holder.is_some())
+}
+
+/// One of the participants `ids` whose lease some other description holds. Takes nothing.
+pub(crate) fn held_among(file: &File, ids: Range<u32>) -> io::Result<Option<u32>> {
+    let mut lock = bytes(libc::F_WRLCK, LEASE_BASE + i64::from(ids.start), ids.len() as i64);
     fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
-    Ok(lock.l_type != libc::F_UNLCK as i16)
+    let held = lock.l_type != libc::F_UNLCK as i16;
+    // Whoever locks may lock more than one byte; only those asked for are of interest.
+    Ok(held.then(|| ((lock.l_start - LEASE_BASE).max(0) as u32).max(ids.start)))
 }
 
 /// The membership lock, held until dropped.
@@ -151,6 +162,16 @@ mod tests {
         drop(mine);
         assert!(!is_held(&other, 3).expect("query"));
         assert!(take(&other, 3).expect("free again"));
+    }
+
+    #[test]
+    fn one_of_several_holders_is_found() {
+        let (mine, other) = twice();
+        assert_eq!(held_among(&other, 0..1000).expect("query"), None);
+        assert!(take(&mine, 7).expect("lock"));
+        assert_eq!(held_among(&other, 0..1000).expect("query"), Some(7));
+        assert_eq!(held_among(&other, 0..7).expect("query"), None);
+        assert_eq!(held_among(&mine, 0..1000).expect("one's own is not another's"), None);
     }
 
     #[test]

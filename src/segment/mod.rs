@@ -23,15 +23,15 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Corrupt, OpenError};
 use crate::frame::HEADER;
 use crate::layout::header::{Birth, Header, Plan};
-use crate::layout::participant::{Participant, Said};
-use crate::layout::spsc::DATA_AT;
-use crate::layout::{Role, spsc};
+use crate::layout::participant::{self, Participant, Said};
+use crate::layout::{Role, Sizes, spsc};
 use address::Address;
 use lease::{Lease, Membership};
 use mapping::Mapping;
@@ -58,11 +58,17 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Does the ring carry the messages that this side expects, aligned as they must be?
-    fn check_type(&self, header: &Header, text: &str) -> Result<(), OpenError> {
+    /// Is the ring of the kind that this side expects, and does it carry the messages expected, aligned as they
+    /// must be?
+    fn check(&self, header: &Header, text: &str) -> Result<(), OpenError> {
+        let (found, expected) = (header.sizes.kind(), self.plan.sizes.kind());
+        if found != expected {
+            let (place, found) = (text.to_owned(), found.as_str().to_owned());
+            return Err(OpenError::Kind { place, found, expected: expected.as_str() });
+        }
         header.check_type(text, self.plan.description.as_deref())?;
-        if self.plan.description.is_some() && header.sizes.align < self.type_align {
-            let (found, allowed) = (header.sizes.align, self.type_align);
+        if self.plan.description.is_some() && header.sizes.align() < self.type_align {
+            let (found, allowed) = (header.sizes.align(), self.type_align);
             let corrupt = Corrupt { what: "payload alignment of a typed ring", found, allowed };
             return Err(OpenError::Corrupt { place: text.to_owned(), corrupt });
         }
@@ -76,24 +82,12 @@ pub(crate) struct Segment {
     pub(crate) mapping: Mapping,
     pub(crate) header: Header,
     pub(crate) text: String,
-    id: u32,
-    place: Option<Place>,
+    /// Which participant this is: its line in the table, and its lease.
+    pub(crate) id: u32,
+    place: Option<Arc<Place>>,
     /// This participant's lease; `None`: hosted memory without leases.
     lease: Option<Lease>,
     home: Home,
-}
-
-/// The participant with `role`.
-pub(crate) fn participant_id(role: Role) -> u32 {
-    match role {
-        Role::Producer => 0,
-        Role::Consumer => 1,
-    }
-}
-
-/// The participant table's line of `role`.
-pub(crate) fn participant_at(role: Role) -> u64 {
-    spsc::PARTICIPANTS_AT + u64::from(participant_id(role)) * size_of::<Participant>() as u64
 }
 
 /// Joins the ring at `address` as `role`, creating it first if there is none.
@@ -200,14 +194,19 @@ pub(crate) fn join_hosted(
     role: Role,
 ) -> Result<Segment, OpenError> {
     let text = "hosted memory";
-    let needed = if request.create_new { request.plan.sizes.total() } else { DATA_AT };
+    let needed = if request.create_new { request.plan.sizes.total() } else { spsc::DATA_AT };
     if mapping.len() < needed {
         return Err(OpenError::Memory { what: "length", found: mapping.len(), needed });
     }
     check_alignment(&mapping, align_of::<Participant>() as u64)?;
+    let sizes = request.plan.sizes;
     let lease = match &leases {
-        Some(file) => Some(own_lease(file, &mapping, text, role)?),
+        Some(file) => Some(own_lease(file, &mapping, text, sizes, role)?),
         None => None,
+    };
+    let (lease, id) = match lease {
+        Some((lease, id)) => (Some(lease), id),
+        None => (None, sizes.ids(role).start),
     };
     // Nobody joins between the look whether anybody is here and the formatting.
     let lock = match &lease {
@@ -215,28 +214,36 @@ pub(crate) fn join_hosted(
         None => None,
     };
     if request.create_new {
-        check_alignment(&mapping, request.plan.sizes.align)?;
+        check_alignment(&mapping, sizes.align())?;
         if let Some(lease) = &lease {
-            check_unused(lease, &mapping, text)?;
+            check_unused(lease, &mapping, text, sizes)?;
         }
-        mapping.format(&request.plan.header(birth()), request.plan.sizes.records_at() + HEADER);
+        mapping.format(&request.plan.header(birth()), zeroed_to(sizes));
     }
     let header = mapping.read_header();
     let header = header.check(text, header.total().min(mapping.len())).map_err(|error| match error {
         OpenError::NotASegment { found, .. } => OpenError::Unformatted { found },
         error => error,
     })?;
-    check_alignment(&mapping, header.sizes.align)?;
-    request.check_type(&header, text)?;
+    check_alignment(&mapping, header.sizes.align())?;
+    request.check(&header, text)?;
     drop(lock);
-    Segment::joined(mapping, header, text, lease, role)
+    Segment::joined(mapping, header, text, lease, id)
+}
+
+/// Up to where a new ring must be zero.
+fn zeroed_to(sizes: Sizes) -> u64 {
+    match sizes {
+        Sizes::Spsc(sizes) => sizes.records_at() + HEADER,
+        Sizes::Mpmc(sizes) => sizes.blocks_at(),
+    }
 }
 
 /// Does nobody else live here?
-fn check_unused(lease: &Lease, mapping: &Mapping, text: &str) -> Result<(), OpenError> {
-    let taken = |role: &Role| lease::is_held(lease, participant_id(*role)).unwrap_or(true);
+fn check_unused(lease: &Lease, mapping: &Mapping, text: &str, sizes: Sizes) -> Result<(), OpenError> {
+    let taken = |role: &Role| !matches!(lease::held_among(lease, sizes.ids(*role)), Ok(None));
     match [Role::Producer, Role::Consumer].into_iter().find(taken) {
-        Some(role) => Err(already_attached(mapping, text, role)),
+        Some(role) => Err(no_place(mapping, text, sizes, role)),
         None => Ok(()),
     }
 }
@@ -276,10 +283,10 @@ pub(crate) fn membership<'a>(file: &'a File, text: &str) -> Result<Membership<'a
 /// Checks, maps and leases the segment behind `file`, a description that nobody else uses.
 fn join_description(file: &File, text: &str, request: &Request, role: Role) -> Result<Segment, OpenError> {
     let header = read_header(file, text)?;
-    request.check_type(&header, text)?;
+    request.check(&header, text)?;
     let mapping = Mapping::of(file, text, header.sizes.total())?;
-    let leases = own_lease(file, &mapping, text, role)?;
-    let segment = Segment::joined(mapping, header, text, Some(leases), role)?;
+    let (lease, id) = own_lease(file, &mapping, text, header.sizes, role)?;
+    let segment = Segment::joined(mapping, header, text, Some(lease), id)?;
     segment.touch(request);
     Ok(segment)
 }
@@ -296,25 +303,42 @@ pub(crate) fn read_header(file: &File, text: &str) -> Result<Header, OpenError> 
     raw.check(text, length)
 }
 
-/// Opens `file` anew and takes the lease of `role` through that description. It must be one of its own, which no
-/// mapping was made through either: a forked child inherits mappings, and each keeps its description, and so
-/// the description's locks, alive.
-fn own_lease(file: &impl AsRawFd, mapping: &Mapping, text: &str, role: Role) -> Result<Lease, OpenError> {
+/// Opens `file` anew and takes the first free lease of `role` through that description. It must be one of its
+/// own, which no mapping was made through either: a forked child inherits mappings, and each keeps its
+/// description, and so the description's locks, alive.
+fn own_lease(
+    file: &impl AsRawFd,
+    mapping: &Mapping,
+    text: &str,
+    sizes: Sizes,
+    role: Role,
+) -> Result<(Lease, u32), OpenError> {
     let home = home(text)?;
     let lease = Lease::open(home, || place::reopen(file, text))?;
-    let taken = lease::take(&lease, participant_id(role)).map_err(|source| OpenError::System {
-        call: "lock (OFD)",
-        place: text.to_owned(),
-        source,
-    })?;
-    if taken { Ok(lease) } else { Err(already_attached(mapping, text, role)) }
+    for id in sizes.ids(role) {
+        let taken = lease::take(&lease, id).map_err(|source| OpenError::System {
+            call: "lock (OFD)",
+            place: text.to_owned(),
+            source,
+        })?;
+        if taken {
+            return Ok((lease, id));
+        }
+    }
+    Err(no_place(mapping, text, sizes, role))
 }
 
-/// The error that names who has `role`, as far as it has said so.
-fn already_attached(mapping: &Mapping, text: &str, role: Role) -> OpenError {
-    let line = mapping.part::<Participant>(participant_at(role));
+/// The error of one who finds every place of `role` taken. A single holder is named, as far as it has said who it
+/// is.
+fn no_place(mapping: &Mapping, text: &str, sizes: Sizes, role: Role) -> OpenError {
+    let place = text.to_owned();
+    let places = sizes.places();
+    if places > 1 {
+        return OpenError::NoPlace { place, role, places };
+    }
+    let line = mapping.part::<Participant>(participant::line_at(sizes.ids(role).start));
     let pid = if line.said() == Said::Attached { line.pid() } else { 0 };
-    OpenError::AlreadyAttached { place: text.to_owned(), role, pid }
+    OpenError::AlreadyAttached { place, role, pid }
 }
 
 /// Makes a new segment and links it. `None`: the name exists by now.
@@ -328,10 +352,10 @@ fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option
     let header = request.plan.checked(birth);
     let segment = match role {
         Some(role) => {
-            let own = own_lease(&new.file, &mapping, place.text(), role)?;
-            Segment::joined(mapping, header, place.text(), Some(own), role)?
+            let (own, id) = own_lease(&new.file, &mapping, place.text(), header.sizes, role)?;
+            Segment::joined(mapping, header, place.text(), Some(own), id)?
         }
-        None => Segment::joined(mapping, header, place.text(), None, Role::Producer)?,
+        None => Segment::joined(mapping, header, place.text(), None, 0)?,
     };
     segment.touch(request);
     Ok(place.link(&new, request.mode)?.then_some(segment))
@@ -370,22 +394,23 @@ impl Segment {
         header: Header,
         text: &str,
         lease: Option<Lease>,
-        role: Role,
+        id: u32,
     ) -> Result<Segment, OpenError> {
         let home = home(text)?;
-        Ok(Segment {
-            mapping,
-            header,
-            text: text.to_owned(),
-            id: participant_id(role),
-            place: None,
-            lease,
-            home,
-        })
+        Ok(Segment { mapping, header, text: text.to_owned(), id, place: None, lease, home })
+    }
+
+    /// Joins the same segment as one more participant.
+    pub(crate) fn join_again(&self, request: &Request, role: Role) -> Result<Segment, OpenError> {
+        let file = File::from(self.descriptor()?);
+        let _membership = membership(&file, &self.text)?;
+        let mut segment = join_description(&file, &self.text, request, role)?;
+        segment.place = self.place.clone();
+        Ok(segment)
     }
 
     fn named(mut self, place: Place) -> Segment {
-        self.place = Some(place);
+        self.place = Some(Arc::new(place));
         self
     }
 
@@ -404,11 +429,39 @@ impl Segment {
         self.home
     }
 
-    /// Does the participant with `role` live? `None`: hosted memory without leases, or a forked child's handle,
-    /// cannot tell.
+    /// This participant's lease, if there are leases and this is the process that has it.
+    fn own(&self) -> Option<&Lease> {
+        self.lease.as_ref().filter(|_| self.home.is_here())
+    }
+
+    /// Can it be told who lives? Not in hosted memory without leases, nor by a forked child's handle.
+    pub(crate) fn has_leases(&self) -> bool {
+        self.own().is_some()
+    }
+
+    /// Does any other participant with `role` live? `None`: that cannot be told.
     pub(crate) fn lives(&self, role: Role) -> Option<io::Result<bool>> {
-        let lease = self.lease.as_ref().filter(|_| self.home.is_here())?;
-        Some(lease::is_held(lease, participant_id(role)))
+        let holder = lease::held_among(self.own()?, self.header.sizes.ids(role));
+        Some(holder.map(|holder| holder.is_some()))
+    }
+
+    /// Does the other participant `id` live? `None`: that cannot be told.
+    pub(crate) fn lives_id(&self, id: u32) -> Option<io::Result<bool>> {
+        Some(lease::is_held(self.own()?, id))
+    }
+
+    /// Takes the lease of the participant `id` if it is dead: from then on nobody else repairs what it left, nor
+    /// takes its place, until [`Segment::give_back`].
+    pub(crate) fn try_take(&self, id: u32) -> bool {
+        // The own lease is no obstacle to oneself, and no proof of death.
+        id != self.id && self.own().is_some_and(|lease| lease::take(lease, id).unwrap_or(false))
+    }
+
+    /// Gives a lease back that [`Segment::try_take`] has taken.
+    pub(crate) fn give_back(&self, id: u32) {
+        if let Some(lease) = self.own() {
+            lease::give_back(lease, id);
+        }
     }
 
     /// A new descriptor of the segment, to be handed to another process. It shares no lease with this handle.
@@ -431,10 +484,7 @@ impl Segment {
         // Whoever cannot have the lock (its holder is stopped) leaves the name to the next one.
         let membership = Membership::lock(lease).ok().flatten();
         if let (Some(place), Some(_)) = (&self.place, &membership) {
-            let other = |id: &u32| *id != self.id;
-            let alone = (0..spsc::PARTICIPANTS)
-                .filter(other)
-                .all(|id| matches!(lease::is_held(lease, id), Ok(false)));
+            let alone = matches!(lease::held_among(lease, self.header.sizes.all_ids()), Ok(None));
             if alone && !self.header.persist && drained() {
                 // A failure (a read-only or sticky directory) leaves the name to `ringway rm`.
                 let _ = place.unlink(lease);

@@ -65,9 +65,10 @@ impl Futex {
         if result == -1 && Errno::last() == Errno::ETIMEDOUT { Woken::TimedOut } else { Woken::LookAgain }
     }
 
-    /// Wakes up to `count` sleepers.
-    pub(crate) fn wake(&self, count: u32) {
+    /// Wakes up to `count` sleepers; how many it woke.
+    pub(crate) fn wake(&self, count: u32) -> u32 {
         // SAFETY: FUTEX_WAKE takes the word's address as a key and does not access the memory.
-        unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), libc::FUTEX_WAKE, count) };
+        let woken = unsafe { libc::syscall(libc::SYS_futex, self.0.as_ptr(), libc::FUTEX_WAKE, count) };
+        woken.max(0) as u32
     }
 }

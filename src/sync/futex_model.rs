@@ -10,8 +10,15 @@ use loom::sync::{Condvar, Mutex};
 #[derive(Debug)]
 pub(crate) struct Futex {
     word: AtomicU32,
-    queue: Mutex<()>,
+    queue: Mutex<Queue>,
     woken: Condvar,
+}
+
+/// Sleepers stand in line: which number the next one gets, and up to which they have been woken.
+#[derive(Debug, Default)]
+struct Queue {
+    next: u32,
+    woken_to: u32,
 }
 
 /// Why a sleep ended.
@@ -26,7 +33,7 @@ pub(crate) enum Woken {
 
 impl Default for Futex {
     fn default() -> Self {
-        Futex { word: AtomicU32::new(0), queue: Mutex::new(()), woken: Condvar::new() }
+        Futex { word: AtomicU32::new(0), queue: Mutex::new(Queue::default()), woken: Condvar::new() }
     }
 }
 
@@ -52,16 +59,23 @@ impl Futex {
     /// Sleeps while the word is `expected`, until a wake-up. Compares under the queue's lock, as the kernel
     /// does.
     pub(crate) fn sleep(&self, expected: u32, _deadline: Duration) -> Woken {
-        let queue = self.queue.lock().expect("a model thread panicked");
+        let mut queue = self.queue.lock().expect("a model thread panicked");
         if self.word.load(Ordering::Relaxed) == expected {
-            drop(self.woken.wait(queue));
+            let number = queue.next;
+            queue.next += 1;
+            while number >= queue.woken_to {
+                queue = self.woken.wait(queue).expect("a model thread panicked");
+            }
         }
         Woken::LookAgain
     }
 
-    /// Wakes the sleepers.
-    pub(crate) fn wake(&self, _count: u32) {
-        let _queue = self.queue.lock().expect("a model thread panicked");
+    /// Wakes up to `count` sleepers; how many it woke.
+    pub(crate) fn wake(&self, count: u32) -> u32 {
+        let mut queue = self.queue.lock().expect("a model thread panicked");
+        let woken = count.min(queue.next - queue.woken_to);
+        queue.woken_to += woken;
         self.woken.notify_all();
+        woken
     }
 }

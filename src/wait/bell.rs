@@ -15,8 +15,10 @@
 //! finds S set. A waker that finds S changes the word before it wakes, so a sleeper that has not reached the
 //! kernel yet finds the word changed and does not sleep.
 //!
-//! S clears itself: the waker takes it away with the same store that changes the word. A sleeper that died
-//! costs one wake-up that finds nobody. A waker that dies between its store and the wake-up leaves a
+//! S clears itself. A waker of all ([`ring`]) takes it away with the same store that changes the word. A waker of
+//! some ([`ring_some`], where each message is for one sleeper) leaves it, since others may sleep on, and takes it
+//! away when it found fewer than it wanted to wake; then it wakes whoever has fallen asleep in between, who would
+//! otherwise sleep without S. A sleeper that died costs one wake-up that finds nobody. A waker that dies between its store and the wake-up leaves a
 //! sleeper, whose sleep is bounded: it looks again after the liveness interval.
 //!
 //! | edge | from | to | carries |
@@ -25,7 +27,7 @@
 
 use core::time::Duration;
 
-use crate::layout::spsc::BellLine;
+use crate::layout::bell::BellLine;
 use crate::sync::{Fence, Ordering, Woken, heavy_fence, light_fence};
 
 /// Somebody sleeps, or is about to.
@@ -70,6 +72,41 @@ fn wake(bell: &BellLine, mut word: u32) -> bool {
     false
 }
 
+/// Wakes up to `count` of those who sleep on a condition that the caller has just made true for as many. `true`:
+/// somebody said that they sleep. Without a sleeper: a load and no system call.
+#[inline(always)]
+pub(crate) fn ring_some(bell: &BellLine, count: u32) -> bool {
+    light_fence(fence_of(bell));
+    let word = bell.word.load(Ordering::Relaxed);
+    word & ASLEEP != 0 && wake_some(bell, word, count)
+}
+
+#[cold]
+#[inline(never)]
+fn wake_some(bell: &BellLine, mut word: u32, count: u32) -> bool {
+    while word & ASLEEP != 0 {
+        let rung = word.wrapping_add(RING);
+        match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => {
+                if bell.word.wake(count) < count {
+                    clear(bell, rung);
+                }
+                return true;
+            }
+            Err(now) => word = now,
+        }
+    }
+    false
+}
+
+/// Takes S away, since nobody was left to be woken. Whoever went to sleep in between is woken, to set it again.
+fn clear(bell: &BellLine, rung: u32) {
+    let cleared = rung & !ASLEEP;
+    if bell.word.compare_exchange(rung, cleared, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        bell.word.wake(i32::MAX as u32);
+    }
+}
+
 /// Says that the caller is about to sleep. After this it must look for its condition once more, and then either
 /// go on or [`sleep`].
 pub(crate) fn announce(bell: &BellLine) -> u32 {
@@ -100,6 +137,14 @@ mod tests {
         announce(&bell);
         assert!(ring(&bell));
         assert!(!ring(&bell));
+    }
+
+    #[test]
+    fn a_dead_sleeper_costs_a_waker_of_some_one_wake() {
+        let bell = BellLine::default();
+        announce(&bell);
+        assert!(ring_some(&bell, 1));
+        assert!(!ring_some(&bell, 1));
     }
 
     #[test]

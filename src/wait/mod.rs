@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::layout::spsc::BellLine;
+use crate::layout::bell::BellLine;
 use crate::sync::Woken;
 pub(crate) use pauses::pauses_in;
 
@@ -58,6 +58,10 @@ pub(crate) trait Condition {
     fn look(&mut self) -> Option<Self::Found>;
     /// A look whether the peer still lives: made once per interval and before a wait's first sleep.
     fn check(&mut self) -> Option<Self::Found>;
+    /// How long until the next check, if it is to come sooner than after `interval`.
+    fn check_again(&self, interval: Duration) -> Duration {
+        interval
+    }
     /// Called before each sleep.
     fn before_sleep(&mut self);
 }
@@ -153,8 +157,9 @@ impl Waiting<'_> {
         if time < self.check_at {
             return None;
         }
-        self.check_at = time.saturating_add(self.patience.interval);
-        condition.check()
+        let found = condition.check();
+        self.check_at = time.saturating_add(condition.check_again(self.patience.interval));
+        found
     }
 }
 

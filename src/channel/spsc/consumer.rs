@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
-use super::endpoint::Endpoint;
+use super::end::End;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::error::{OpenError, RecvError};
@@ -17,13 +17,12 @@ use crate::wait::{self, Condition, Wait};
 #[derive(Debug)]
 pub struct Consumer {
     pub(super) ring: record::Consumer,
-    pub(super) end: Endpoint,
+    pub(super) end: End,
 }
 
 impl Consumer {
-    pub(super) fn attach(end: Endpoint, tune: Tune) -> Result<Consumer, OpenError> {
-        end.take_place()?;
-        let sizes = end.header().sizes;
+    pub(super) fn attach(end: End, tune: Tune) -> Result<Consumer, OpenError> {
+        let sizes = end.sizes();
         let (control, line) = (end.control.clone(), end.line.clone());
         let ring = record::Consumer::attach(end.window(), control, line, sizes, tune.pace())
             .map_err(|corrupt| end.refuse(corrupt))?;
@@ -149,7 +148,7 @@ impl Consumer {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
-        self.end.waits.set(self.end.waits.get() + 1);
+        self.end.note_wait();
         let patience = self.end.patience(timeout);
         let control = self.end.control.clone();
         let mut next = Next { consumer: self };
@@ -172,12 +171,12 @@ impl Consumer {
 
     /// Bytes that records can take at once; a record is a message and 8 bytes, padded to the alignment.
     pub fn capacity(&self) -> usize {
-        self.end.header().sizes.capacity() as usize
+        self.end.sizes().capacity() as usize
     }
 
     /// Bytes of the largest message.
     pub fn largest(&self) -> usize {
-        self.end.header().sizes.largest() as usize
+        self.end.sizes().largest() as usize
     }
 
     /// Bytes of records that are sent and not released. Walks them.

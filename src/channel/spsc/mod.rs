@@ -18,7 +18,7 @@ mod batch;
 mod claim;
 mod consumer;
 mod drain;
-mod endpoint;
+mod end;
 mod message;
 mod options;
 mod producer;

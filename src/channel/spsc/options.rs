@@ -7,19 +7,19 @@ use std::os::fd::OwnedFd;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::endpoint::Endpoint;
+use super::end::End;
 use super::{Consumer, Producer, TypedOptions};
 use crate::channel::Backing;
+use crate::channel::common::Common;
 use crate::error::OpenError;
-use crate::layout::Role;
-use crate::layout::header::{DESCRIPTION_MAX, Plan};
 use crate::layout::spsc::Sizes;
+use crate::layout::{self, Role};
 use crate::ring::record::Pace;
 use crate::segment::address::Address;
 use crate::segment::mapping::Mapping;
 use crate::segment::{self, Owner, Request};
 use crate::shape::{self, Shape};
-use crate::wait::{Patience, Wait, pauses_in};
+use crate::wait::{Wait, pauses_in};
 
 /// How a consumer polls a stream of messages.
 ///
@@ -57,16 +57,7 @@ impl Tune {
 pub struct Options {
     size: usize,
     payload_align: usize,
-    persist: bool,
-    create: bool,
-    create_new: bool,
-    mode: u32,
-    owner: Owner,
-    prefault: bool,
-    huge_pages: bool,
-    wait: Wait,
-    spin: Duration,
-    liveness: Duration,
+    common: Common,
     tune: Tune,
     description: Option<String>,
     type_align: usize,
@@ -77,16 +68,7 @@ impl Options {
         Options {
             size: 1 << 20,
             payload_align: 8,
-            persist: false,
-            create: true,
-            create_new: false,
-            mode: 0o600,
-            owner: Owner::Me,
-            prefault: true,
-            huge_pages: false,
-            wait: Wait::Adaptive,
-            spin: Duration::from_micros(25),
-            liveness: Duration::from_millis(50),
+            common: Common::new(),
             tune: Tune::Balanced,
             description: None,
             type_align: 1,
@@ -109,64 +91,64 @@ impl Options {
 
     /// Keep the name when the last participant leaves a drained ring.
     pub fn persist(mut self, persist: bool) -> Self {
-        self.persist = persist;
+        self.common.persist = persist;
         self
     }
 
     /// Create the ring if there is none (the default).
     pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
+        self.common.create = create;
         self
     }
 
     /// Create the ring, and fail with [`OpenError::Exists`] if there is one. For hosted memory: format it.
     pub fn create_new(mut self, create_new: bool) -> Self {
-        self.create_new = create_new;
+        self.common.create_new = create_new;
         self
     }
 
     /// Permission bits of the file, whatever the umask; 0600 unless told otherwise. A ring with more bits than
     /// these is not opened.
     pub fn mode(mut self, bits: u32) -> Self {
-        self.mode = bits;
+        self.common.mode = bits;
         self
     }
 
     /// Whose rings to open.
     pub fn owner(mut self, owner: Owner) -> Self {
-        self.owner = owner;
+        self.common.owner = owner;
         self
     }
 
     /// Map every page when attaching (the default), so that no message pays for a page fault.
     pub fn prefault(mut self, prefault: bool) -> Self {
-        self.prefault = prefault;
+        self.common.prefault = prefault;
         self
     }
 
     /// Ask for huge pages. The kernel may decline: [`Geometry::huge_bytes`](crate::Geometry) tells what was
     /// obtained.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
-        self.huge_pages = huge_pages;
+        self.common.huge_pages = huge_pages;
         self
     }
 
     /// How blocking calls wait.
     pub fn wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
+        self.common.wait = wait;
         self
     }
 
     /// How long [`Wait::Adaptive`] spins before it sleeps; 25 µs unless told otherwise.
     pub fn spin(mut self, spin: Duration) -> Self {
-        self.spin = spin;
+        self.common.spin = spin;
         self
     }
 
     /// How often a blocked call looks whether its peer still lives, and the longest that a peer which died
     /// between a store and a wake-up can delay it; 50 ms unless told otherwise.
     pub fn liveness(mut self, interval: Duration) -> Self {
-        self.liveness = interval;
+        self.common.liveness = interval;
         self
     }
 
@@ -222,7 +204,7 @@ impl Options {
         let file = segment::create_memfd(&request)?;
         let join = |role| {
             let segment = segment::join_memfd(&file, &request, role)?;
-            Ok::<_, OpenError>(Endpoint::new(segment, role, Backing::Fd, self.patience()))
+            End::new(segment, role, Backing::Fd, self.common.patience())
         };
         let producer = Producer::attach(join(Role::Producer)?)?;
         Ok((producer, Consumer::attach(join(Role::Consumer)?, self.tune)?))
@@ -293,24 +275,15 @@ impl Options {
         self.request().map(|request| request.plan.sizes.total() as usize)
     }
 
-    fn join(&self, address: Address, role: Role) -> Result<Endpoint, OpenError> {
+    fn join(&self, address: Address, role: Role) -> Result<End, OpenError> {
         let segment = segment::join(&address, &self.request()?, role)?;
-        Ok(Endpoint::new(segment, role, Backing::of(&address), self.patience()))
+        End::new(segment, role, Backing::of(&address), self.common.patience())
     }
 
-    fn join_hosted(
-        &self,
-        mapping: Mapping,
-        leases: Option<OwnedFd>,
-        role: Role,
-    ) -> Result<Endpoint, OpenError> {
+    fn join_hosted(&self, mapping: Mapping, leases: Option<OwnedFd>, role: Role) -> Result<End, OpenError> {
         let request = self.request()?;
         let segment = segment::join_hosted(mapping, leases, &request, role)?;
-        Ok(Endpoint::new(segment, role, Backing::Hosted, self.patience()))
-    }
-
-    fn patience(&self) -> Patience {
-        Patience { how: self.wait, spin: self.spin, interval: self.liveness, deadline: None }
+        End::new(segment, role, Backing::Hosted, self.common.patience())
     }
 
     fn request(&self) -> Result<Request, OpenError> {
@@ -319,29 +292,7 @@ impl Options {
         let sizes = Sizes::new(size, self.payload_align as u64).map_err(|(option, value, rule)| {
             OpenError::Option { option, asked: if option == "ring size" { asked } else { value }, rule }
         })?;
-        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
-            let rule = "permission bits that let the owner read and write, such as 0600 or 0660";
-            return Err(OpenError::Option { option: "mode", asked: self.mode.into(), rule });
-        }
-        if let Some(len) = self.description.as_ref().map(String::len).filter(|len| *len > DESCRIPTION_MAX) {
-            let rule =
-                "a type whose description is at most 3840 bytes long: use fewer or shorter field names";
-            return Err(OpenError::Option {
-                option: "length of the type's description",
-                asked: len as u64,
-                rule,
-            });
-        }
-        let plan = Plan { sizes, persist: self.persist, description: self.description.clone() };
-        Ok(Request {
-            plan,
-            type_align: self.type_align as u64,
-            create: self.create,
-            create_new: self.create_new,
-            mode: self.mode,
-            owner: self.owner,
-            prefault: self.prefault,
-            huge_pages: self.huge_pages,
-        })
+        let sizes = layout::Sizes::Spsc(sizes);
+        self.common.request(sizes, false, self.description.as_deref(), self.type_align)
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
-use super::endpoint::Endpoint;
+use super::end::End;
 use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::error::{OpenError, SendError};
@@ -22,13 +22,12 @@ const LOOKS_AT_HEAD: u32 = 256;
 #[derive(Debug)]
 pub struct Producer {
     pub(super) ring: record::Producer,
-    pub(super) end: Endpoint,
+    pub(super) end: End,
 }
 
 impl Producer {
-    pub(super) fn attach(end: Endpoint) -> Result<Producer, OpenError> {
-        end.take_place()?;
-        let sizes = end.header().sizes;
+    pub(super) fn attach(end: End) -> Result<Producer, OpenError> {
+        let sizes = end.sizes();
         let ring = record::Producer::attach(end.window(), end.control.clone(), end.line.clone(), sizes)
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.say_hello();
@@ -207,7 +206,7 @@ impl Producer {
             Some(Refused::Full { .. }) => {}
             other => return Err(self.now_or_never(other, len)),
         }
-        self.end.waits.set(self.end.waits.get() + 1);
+        self.end.note_wait();
         let patience = self.end.patience(timeout);
         let control = self.end.control.clone();
         let mut room = Room { producer: self, len: len as u64, polls: 0 };
@@ -238,12 +237,12 @@ impl Producer {
 
     /// Bytes that records can take at once; a record is a message and 8 bytes, padded to the alignment.
     pub fn capacity(&self) -> usize {
-        self.end.header().sizes.capacity() as usize
+        self.end.sizes().capacity() as usize
     }
 
     /// Bytes of the largest message.
     pub fn largest(&self) -> usize {
-        self.end.header().sizes.largest() as usize
+        self.end.sizes().largest() as usize
     }
 
     /// Bytes of records that the consumer has not released.

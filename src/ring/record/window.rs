@@ -9,6 +9,7 @@
 use core::ptr::NonNull;
 
 use crate::frame::{HEADER, UNCOMMITTED};
+use crate::ring::copy::copy_words;
 use crate::seq::Seq;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -95,7 +96,8 @@ impl Window {
     #[inline(always)]
     pub(crate) fn write_small(&mut self, at: Seq, payload: &[u8]) {
         let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
-        copy_words(start, payload);
+        // SAFETY: a claimed record, 8-aligned and padded to a multiple of eight, is this producer's alone.
+        unsafe { copy_words(start, payload) };
     }
 
     /// Writes the payload of the record at `at` and zero into the header at `next`; the record's own header is
@@ -126,40 +128,4 @@ fn copy_bytes(start: NonNull<u8>, from: &[u8], begin: usize, end: usize) {
     let to = unsafe { start.add(begin) };
     // SAFETY: the room behind `start` is in the window, claimed, and disjoint from the caller's slice.
     unsafe { to.copy_from_nonoverlapping(NonNull::from(piece).cast(), piece.len()) };
-}
-
-/// Copies word by word. Loads wider than the stores that wrote the source shortly before would wait until
-/// those have left the store buffer; the stores are atomic so that no compiler makes wide copies of them.
-#[inline(always)]
-fn copy_words(start: NonNull<u8>, from: &[u8]) {
-    let (blocks, rest) = from.as_chunks::<32>();
-    let mut to = start.cast::<[AtomicU64; 4]>();
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        // SAFETY: these words of the claimed payload are in the window; payloads begin at multiples of eight.
-        let target = unsafe { to.as_ref() };
-        for (target, word) in target.iter().zip(words) {
-            target.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
-        }
-        // SAFETY: at most one past the payload's last block, still within the padded record.
-        to = unsafe { to.add(1) };
-    }
-    copy_rest(to.cast(), rest);
-}
-
-/// Copies what is left behind whole blocks, the last word padded with zeros.
-#[inline(always)]
-fn copy_rest(mut to: NonNull<AtomicU64>, from: &[u8]) {
-    let (words, rest) = from.as_chunks::<8>();
-    for word in words {
-        // SAFETY: this word of the claimed payload is in the window; payloads begin at multiples of eight.
-        unsafe { to.as_ref() }.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
-        // SAFETY: at most one past the payload's last word, still within the padded record.
-        to = unsafe { to.add(1) };
-    }
-    if !rest.is_empty() {
-        let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        // SAFETY: a record is padded to a multiple of eight, so the whole last word is the record's own.
-        unsafe { to.as_ref() }.store(u64::from_le(last), Ordering::Relaxed);
-    }
 }

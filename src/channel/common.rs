@@ -1,0 +1,76 @@
+//! What every kind of ring has for options: how it is found and made, and how its handles wait.
+
+use core::time::Duration;
+
+use crate::error::OpenError;
+use crate::layout::Sizes;
+use crate::layout::header::{DESCRIPTION_MAX, Plan};
+use crate::segment::{Owner, Request};
+use crate::wait::{Patience, Wait};
+
+/// Options of rings of every kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) persist: bool,
+    pub(crate) create: bool,
+    pub(crate) create_new: bool,
+    pub(crate) mode: u32,
+    pub(crate) owner: Owner,
+    pub(crate) prefault: bool,
+    pub(crate) huge_pages: bool,
+    pub(crate) wait: Wait,
+    pub(crate) spin: Duration,
+    pub(crate) liveness: Duration,
+}
+
+impl Common {
+    pub(crate) fn new() -> Common {
+        Common {
+            persist: false,
+            create: true,
+            create_new: false,
+            mode: 0o600,
+            owner: Owner::Me,
+            prefault: true,
+            huge_pages: false,
+            wait: Wait::Adaptive,
+            spin: Duration::from_micros(25),
+            liveness: Duration::from_millis(50),
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience { how: self.wait, spin: self.spin, interval: self.liveness, deadline: None }
+    }
+
+    /// The request for a ring with these `sizes`.
+    pub(crate) fn request(
+        &self,
+        sizes: Sizes,
+        at_most_once: bool,
+        description: Option<&str>,
+        type_align: usize,
+    ) -> Result<Request, OpenError> {
+        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
+            let rule = "permission bits that let the owner read and write, such as 0600 or 0660";
+            return Err(OpenError::Option { option: "mode", asked: self.mode.into(), rule });
+        }
+        if let Some(len) = description.map(str::len).filter(|len| *len > DESCRIPTION_MAX) {
+            let rule =
+                "a type whose description is at most 3840 bytes long: use fewer or shorter field names";
+            let asked = len as u64;
+            return Err(OpenError::Option { option: "length of the type's description", asked, rule });
+        }
+        let description = description.map(str::to_owned);
+        Ok(Request {
+            plan: Plan { sizes, persist: self.persist, at_most_once, description },
+            type_align: type_align as u64,
+            create: self.create,
+            create_new: self.create_new,
+            mode: self.mode,
+            owner: self.owner,
+            prefault: self.prefault,
+            huge_pages: self.huge_pages,
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! Room in the ring that the caller fills in place.
+
+use core::ops::{Deref, DerefMut};
+
+use super::Producer;
+use crate::error::SendError;
+use crate::ring::slots::Claimed;
+
+/// Room for one message, to be filled in place. Dropping it aborts: nothing is sent. In a forked child, whose claim
+/// it is not, it is empty.
+#[derive(Debug)]
+#[must_use = "a claim that is not committed sends nothing"]
+pub struct Claim<'a> {
+    producer: &'a mut Producer,
+    claimed: Claimed,
+    tag: u16,
+}
+
+impl<'a> Claim<'a> {
+    pub(super) fn new(producer: &'a mut Producer, claimed: Claimed) -> Self {
+        Claim { producer, claimed, tag: 0 }
+    }
+
+    /// Gives the message a tag, a number that the consumer sees beside it.
+    pub fn set_tag(&mut self, tag: u16) {
+        self.tag = tag;
+    }
+
+    /// Sends only the first `len` bytes; more than were claimed changes nothing.
+    pub fn truncate(&mut self, len: usize) {
+        self.claimed.truncate(len as u64);
+    }
+
+    /// Sends the message. Never blocks.
+    ///
+    /// # Errors
+    /// [`SendError::Forked`] when the claim was inherited by a forked child; nothing was sent then.
+    pub fn commit(self) -> Result<(), SendError> {
+        if !self.producer.end.is_home() {
+            return Err(SendError::Forked);
+        }
+        self.producer.ring.commit(self.claimed, self.tag);
+        self.producer.end.ring_some(1);
+        Ok(())
+    }
+}
+
+impl Deref for Claim<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        if !self.producer.end.is_home() {
+            return &[];
+        }
+        self.producer.ring.payload(&self.claimed)
+    }
+}
+
+impl DerefMut for Claim<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        if !self.producer.end.is_home() {
+            return &mut [];
+        }
+        self.producer.ring.payload_mut(&self.claimed)
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        // After a commit nothing is claimed any more.
+        self.producer.abort();
+    }
+}

@@ -1,0 +1,349 @@
+//! A consumer's handle.
+
+use core::time::Duration;
+use std::os::fd::OwnedFd;
+
+use super::end::End;
+use super::{Drain, Message, Peer};
+use crate::channel::Geometry;
+use crate::error::{OpenError, RecvError};
+use crate::layout::participant::Counters;
+use crate::ring::slots::{self, Found, Seek};
+use crate::sync::pause;
+use crate::wait::{self, Condition, Patience, Wait};
+
+/// A receiving end of a ring. Dropping it says goodbye; messages that it has not received stay for others. Dropping
+/// blocks for up to 5 s if a process was stopped while it joined or left the ring.
+#[derive(Debug)]
+pub struct Consumer {
+    pub(super) ring: slots::Consumer,
+    pub(super) end: End,
+}
+
+impl Consumer {
+    pub(super) fn attach(end: End) -> Result<Consumer, OpenError> {
+        let at_most_once = end.header().at_most_once;
+        let ring =
+            slots::Consumer::attach(end.core(), &end, at_most_once).map_err(|corrupt| end.refuse(corrupt))?;
+        Ok(Consumer { ring, end })
+    }
+
+    /// Another consumer of the same ring: a participant of its own.
+    ///
+    /// # Errors
+    /// As [`Options::consumer`](super::Options::consumer).
+    pub fn try_clone(&self) -> Result<Consumer, OpenError> {
+        Consumer::attach(self.end.join_again()?)
+    }
+
+    /// Receives a message, borrowed in place; blocks while there is none. It is released when the [`Message`] is
+    /// dropped.
+    ///
+    /// # Errors
+    /// Once no producer lives, one was there, and every message has been received *and released*, by whomever
+    /// (another consumer's message comes back if that one dies): [`RecvError::Closed`] when all of them said goodbye,
+    /// [`RecvError::PeerDead`] when one died. [`RecvError::Forked`] in a forked child.
+    #[inline]
+    pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
+        match self.take_soon() {
+            Some(found) => Ok(Message::new(self, found, true)),
+            None => self.recv_waiting(None),
+        }
+    }
+
+    /// Receives a message if there is one now. Makes no system call but to wake a sleeping producer when the message
+    /// is dropped, and, while there is none, about once per liveness interval to look whether somebody died, whose
+    /// message is then this consumer's.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`]; else as [`Consumer::recv`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
+        match self.take_ready() {
+            Some(found) => Ok(Message::new(self, found, true)),
+            None => self.recv_now(),
+        }
+    }
+
+    /// Receives a message; blocks while there is none, for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`RecvError::Stalled`] when the time is up and a producer that lives holds a claim in front of what follows,
+    /// else [`RecvError::TimedOut`]; else as [`Consumer::recv`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
+        match self.take_soon() {
+            Some(found) => Ok(Message::new(self, found, true)),
+            None => self.recv_waiting(Some(timeout)),
+        }
+    }
+
+    /// Takes whatever is there, message by message, and releases it together.
+    ///
+    /// # Errors
+    /// [`RecvError::Forked`] in a forked child.
+    pub fn drain(&mut self) -> Result<Drain<'_>, RecvError> {
+        self.begin()?;
+        Ok(Drain::new(self))
+    }
+
+    /// Blocks until there is a message, for at most `timeout`; takes none. Another consumer may take it.
+    ///
+    /// # Errors
+    /// As [`Consumer::recv_timeout`].
+    pub fn wait_for_message(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
+        self.begin()?;
+        match self.ring.seek()? {
+            Seek::Ready => Ok(()),
+            seen => self.wait(seen, &self.end.patience(timeout)),
+        }
+    }
+
+    /// Before anything else: is the handle this process's? A message that was leaked is released.
+    #[inline(always)]
+    fn begin(&mut self) -> Result<(), RecvError> {
+        if !self.end.is_home() {
+            return Err(RecvError::Forked);
+        }
+        if self.ring.holds() {
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// The short way: a message is there. `None` for every other reason, which the long way tells apart.
+    #[inline(always)]
+    fn take_ready(&mut self) -> Option<Found> {
+        if self.end.is_home() && !self.ring.holds() { self.ring.find_ready() } else { None }
+    }
+
+    /// The short way of a call that may wait: a message is there, or will be in a moment.
+    #[inline(always)]
+    fn take_soon(&mut self) -> Option<Found> {
+        let found = self.take_ready();
+        if found.is_none() && self.end.patience.how != Wait::Park { self.spin() } else { found }
+    }
+
+    /// Looks for a moment, before a wait begins in earnest: most waits are that short.
+    #[inline(never)]
+    fn spin(&mut self) -> Option<Found> {
+        (0..wait::POLLS).find_map(|_| {
+            pause();
+            self.take_ready()
+        })
+    }
+
+    #[inline(never)]
+    fn recv_now(&mut self) -> Result<Message<'_>, RecvError> {
+        self.begin()?;
+        // If the producers had said goodbye before it, an empty look is the last.
+        let goodbye = self.end.peers_said_goodbye();
+        let mut found = self.find()?;
+        if found.is_none() && self.end.missed() {
+            let died = self.end.peer();
+            self.repair(0)?;
+            found = self.find()?;
+            if found.is_none() && died == Peer::Dead && self.ring.is_drained() {
+                return Err(RecvError::PeerDead);
+            }
+        }
+        match found {
+            Some(found) => Ok(Message::new(self, found, true)),
+            None if goodbye && self.ring.is_drained() => Err(RecvError::Closed),
+            None => Err(RecvError::Empty),
+        }
+    }
+
+    /// Takes the next message, and tells the producers of slots that were freed on the way.
+    fn find(&mut self) -> Result<Option<Found>, RecvError> {
+        let found = self.ring.find();
+        self.tell_freed();
+        Ok(found?)
+    }
+
+    fn tell_freed(&mut self) {
+        if self.ring.take_freed() {
+            self.end.ring(&self.end.control.space_bell);
+        }
+    }
+
+    #[inline(never)]
+    fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
+        self.begin()?;
+        let mut patience = None;
+        let found = loop {
+            if let Some(found) = self.find()? {
+                break found;
+            }
+            let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
+            let seen = self.ring.seek()?;
+            self.wait(seen, patience)?;
+        };
+        if patience.is_some() && self.ring.seek()? == Seek::Ready {
+            // Each message woke one sleeper at most, perhaps before it could be taken: pass it on.
+            self.end.ring_some(1);
+        }
+        Ok(Message::new(self, found, true))
+    }
+
+    /// Waits until there is a message, after a look that has `seen` none.
+    fn wait(&mut self, seen: Seek, patience: &Patience) -> Result<(), RecvError> {
+        self.end.note_wait();
+        let control = self.end.control.clone();
+        let mut next = Next { consumer: self, seen };
+        let found = wait::wait(&control.data_bell, patience, &mut next);
+        let seen = next.seen;
+        self.tell_freed();
+        found.unwrap_or_else(|| Err(self.out_of_time(seen)))
+    }
+
+    /// The error of a wait whose time is up.
+    fn out_of_time(&self, seen: Seek) -> RecvError {
+        let Seek::Blocked(owner) = seen else {
+            return RecvError::TimedOut;
+        };
+        let (role, pid) = self.end.who(owner);
+        RecvError::Stalled { role, pid }
+    }
+
+    /// Looks whether somebody died, `holder` included, and repairs what was left. `true`: something changed.
+    fn repair(&mut self, holder: u32) -> Result<bool, crate::Corrupt> {
+        let died = self.end.died();
+        if died.is_empty() && !self.end.is_dead(holder) {
+            return Ok(false);
+        }
+        let repaired = self.ring.sweep(&self.end, &died)?;
+        if repaired {
+            self.end.ring(&self.end.control.data_bell);
+        }
+        Ok(repaired)
+    }
+
+    #[inline(always)]
+    pub(super) fn release(&mut self) {
+        // What a forked child inherited is the parent's to release.
+        if self.end.is_home() && self.ring.holds() {
+            self.ring.release();
+            self.end.ring(&self.end.control.space_bell);
+        }
+    }
+
+    /// What is known of the producers, taken together. Makes a system call or two.
+    pub fn peer(&self) -> Peer {
+        self.end.peer()
+    }
+
+    /// How many slots the ring has.
+    pub fn slots(&self) -> usize {
+        self.end.sizes().slots as usize
+    }
+
+    /// Bytes of the largest message.
+    pub fn largest(&self) -> usize {
+        self.end.sizes().largest() as usize
+    }
+
+    /// How many slots are not free. Looks at all of them.
+    ///
+    /// # Errors
+    /// [`RecvError::Corrupt`].
+    pub fn used(&self) -> Result<usize, RecvError> {
+        Ok(self.ring.core().used()? as usize)
+    }
+
+    /// What the ring is made of. Reads /proc to say what pages it is on.
+    pub fn geometry(&self) -> Geometry {
+        self.end.geometry()
+    }
+
+    /// What this consumer has done since it attached, up to now.
+    pub fn counters(&self) -> Counters {
+        self.end.counters(self.ring.received(), self.ring.repairs())
+    }
+
+    /// Changes how blocking calls wait.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.end.set_wait(wait);
+    }
+
+    /// A new descriptor of the segment (close-on-exec), to hand to another process, which attaches to `fd:N`. It
+    /// shares no lease with this consumer.
+    ///
+    /// # Errors
+    /// What [`OpenError`] lists.
+    pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
+        self.end.descriptor()
+    }
+
+    /// Says goodbye; the same as dropping the consumer.
+    pub fn close(self) {}
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if self.end.segment.home().is_here() {
+            self.release();
+            self.ring.write_down();
+            self.end.say_goodbye(|| self.ring.is_drained());
+        }
+    }
+}
+
+/// A message, or a reason why there will be none.
+struct Next<'a> {
+    consumer: &'a mut Consumer,
+    /// What the last look saw.
+    seen: Seek,
+}
+
+impl Next<'_> {
+    fn seek(&mut self) -> Option<Result<(), RecvError>> {
+        match self.consumer.ring.seek() {
+            Ok(seen) => {
+                self.seen = seen;
+                (seen == Seek::Ready).then_some(Ok(()))
+            }
+            Err(corrupt) => Some(Err(corrupt.into())),
+        }
+    }
+
+    /// Nothing more will come, for the reason `error`, if everything was received and released.
+    fn last(&mut self, error: RecvError) -> Option<Result<(), RecvError>> {
+        let found = self.seek();
+        if found.is_none() && self.consumer.ring.is_drained() { Some(Err(error)) } else { found }
+    }
+}
+
+impl Condition for Next<'_> {
+    type Found = Result<(), RecvError>;
+
+    fn poll(&mut self) -> Option<Self::Found> {
+        pause();
+        self.seek()
+    }
+
+    fn look(&mut self) -> Option<Self::Found> {
+        if self.consumer.end.peers_said_goodbye() { self.last(RecvError::Closed) } else { self.seek() }
+    }
+
+    fn check(&mut self) -> Option<Self::Found> {
+        let holder = if let Seek::Blocked(owner) = self.seen { owner } else { 0 };
+        if let Err(corrupt) = self.consumer.repair(holder) {
+            return Some(Err(corrupt.into()));
+        }
+        match self.consumer.end.peer() {
+            Peer::Dead => self.last(RecvError::PeerDead),
+            Peer::Closed => self.last(RecvError::Closed),
+            _ => self.seek(),
+        }
+    }
+
+    fn check_again(&self, interval: Duration) -> Duration {
+        self.consumer.end.check_again(interval)
+    }
+
+    fn before_sleep(&mut self) {
+        self.consumer.tell_freed();
+        self.consumer.ring.write_down();
+        self.consumer.end.note_sleep();
+    }
+}

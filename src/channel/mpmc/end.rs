@@ -1,0 +1,224 @@
+//! What every end of an `mpmc` ring has: an endpoint, the control lines, and a view of all participants.
+
+use core::cell::Cell;
+use core::ops::{Deref, DerefMut};
+use core::time::Duration;
+
+use crate::channel::endpoint::Endpoint;
+use crate::channel::peer::Peer;
+use crate::channel::window::table_of;
+use crate::channel::{Backing, Geometry};
+use crate::error::OpenError;
+use crate::layout::mpmc::{Control, Sizes};
+use crate::layout::participant::{Counters, Participant, Said, line_at};
+use crate::layout::{self, Role, Shared};
+use crate::ring::slots::{Core, Leases};
+use crate::segment::{Request, Segment};
+use crate::wait::{Patience, bell, now};
+
+/// While somebody else holds a slot, its death is looked for so many times more often than otherwise.
+const WATCH: u32 = 25;
+/// Calls that find nothing between two looks at the clock.
+const MISSES: u32 = 64;
+
+/// One end of an `mpmc` ring.
+#[derive(Debug)]
+pub(super) struct End {
+    endpoint: Endpoint,
+    pub(super) control: Shared<Control>,
+    sizes: Sizes,
+    /// How this end was opened, for clones.
+    request: Request,
+    /// Calls in a row that found nothing, and when to look next whether somebody died.
+    misses: Cell<u32>,
+    look_at: Cell<Duration>,
+}
+
+impl End {
+    pub(super) fn new(
+        segment: Segment,
+        request: Request,
+        role: Role,
+        backing: Backing,
+        patience: Patience,
+    ) -> End {
+        let layout::Sizes::Mpmc(sizes) = segment.header.sizes else {
+            unreachable!("a request for an mpmc ring opens no other")
+        };
+        let endpoint = Endpoint::new(segment, role, backing, patience);
+        let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
+        // Before anything is taken: whoever dies from now on is looked for.
+        endpoint.say_hello([&control.data_bell, &control.space_bell]);
+        End { endpoint, control, sizes, request, misses: Cell::new(0), look_at: Cell::new(Duration::ZERO) }
+    }
+
+    /// Joins the same ring as one more participant with the same role.
+    pub(super) fn join_again(&self) -> Result<End, OpenError> {
+        let segment = self.segment.join_again(&self.request, self.role)?;
+        Ok(End::new(segment, self.request.clone(), self.role, self.backing, self.patience))
+    }
+
+    /// The slots, seen as this participant.
+    pub(super) fn core(&self) -> Core {
+        let table = table_of(&self.segment.mapping, self.sizes);
+        Core::new(table, self.control.clone(), self.line.clone(), self.sizes, self.segment.id)
+    }
+
+    /// The ring could not be attached to: takes leave.
+    pub(super) fn refuse(&self, corrupt: crate::Corrupt) -> OpenError {
+        self.endpoint.say_goodbye(|| {}, || false);
+        self.endpoint.refuse(corrupt)
+    }
+
+    /// Says goodbye, and wakes everybody to hear it.
+    pub(super) fn say_goodbye(&self, drained: impl FnOnce() -> bool) {
+        let tell = || {
+            bell::ring(&self.control.data_bell);
+            bell::ring(&self.control.space_bell);
+        };
+        self.endpoint.say_goodbye(tell, drained);
+    }
+
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    fn line_of(&self, id: u32) -> Shared<Participant> {
+        self.segment.mapping.part(line_at(id))
+    }
+
+    fn lines(&self, role: Role) -> impl Iterator<Item = (u32, Shared<Participant>)> + '_ {
+        let ids = self.header().sizes.ids(role);
+        ids.filter(|id| *id != self.segment.id).map(|id| (id, self.line_of(id)))
+    }
+
+    /// Everybody else.
+    fn others(&self) -> impl Iterator<Item = (u32, Shared<Participant>)> + '_ {
+        self.lines(Role::Producer).chain(self.lines(Role::Consumer))
+    }
+
+    /// Has every participant of the other side that was ever here said goodbye, at least one? Makes no system call.
+    pub(super) fn peers_said_goodbye(&self) -> bool {
+        let mut closed = false;
+        for (_, line) in self.lines(self.peer_role()) {
+            match line.said() {
+                Said::Closed => closed = true,
+                Said::Nothing => {}
+                Said::Attached | Said::Buried => return false,
+            }
+        }
+        closed
+    }
+
+    /// What is known of the other side, taken together: whether anybody lives there, else how they went.
+    pub(super) fn peer(&self) -> Peer {
+        let mut seen = self.peer_once();
+        // Who came while the lines were read is there now.
+        if seen != Peer::Attached {
+            seen = self.peer_once();
+        }
+        seen
+    }
+
+    fn peer_once(&self) -> Peer {
+        match self.segment.lives(self.peer_role()) {
+            Some(Ok(true)) => return Peer::Attached,
+            Some(Ok(false)) => {}
+            None | Some(Err(_)) => return Peer::Unknown,
+        }
+        let mut peer = Peer::Absent;
+        for (_, line) in self.lines(self.peer_role()) {
+            match line.said() {
+                Said::Attached | Said::Buried => return Peer::Dead,
+                Said::Closed => peer = Peer::Closed,
+                Said::Nothing => {}
+            }
+        }
+        peer
+    }
+
+    /// Who says that it is here and is not.
+    pub(super) fn died(&self) -> Vec<u32> {
+        let dead = |id: u32| matches!(self.segment.lives_id(id), Some(Ok(false)));
+        let attached = self.others().filter(|(_, line)| line.said() == Said::Attached);
+        attached.map(|(id, _)| id).filter(|id| dead(*id)).collect()
+    }
+
+    /// Is `owner`, who stands in a slot's word, dead? 0 is nobody.
+    pub(super) fn is_dead(&self, owner: u32) -> bool {
+        owner != 0 && matches!(self.segment.lives_id(owner - 1), Some(Ok(false)))
+    }
+
+    /// The role and process of `owner`, who stands in a slot's word; the process by its own account.
+    pub(super) fn who(&self, owner: u32) -> (Role, u32) {
+        let id = owner - 1;
+        let producers = self.header().sizes.ids(Role::Producer);
+        let role = if producers.contains(&id) { Role::Producer } else { Role::Consumer };
+        (role, self.line_of(id).pid())
+    }
+
+    /// How long to wait before looking again whether somebody died: less if somebody else holds a slot.
+    pub(super) fn check_again(&self, interval: Duration) -> Duration {
+        let watch = self.others().any(|(_, line)| line.holds() && line.said() == Said::Attached);
+        if watch { interval / WATCH } else { interval }
+    }
+
+    /// A call found nothing and is not to wait: is it time to look whether somebody died?
+    pub(super) fn missed(&self) -> bool {
+        let misses = self.misses.get().wrapping_add(1);
+        self.misses.set(misses);
+        if !misses.is_multiple_of(MISSES) {
+            return false;
+        }
+        let time = now();
+        let due = time >= self.look_at.get();
+        if due {
+            self.look_at.set(time.saturating_add(self.patience.interval));
+        }
+        due
+    }
+
+    /// Rings `bell` for one of those who wait for each of `count` messages.
+    #[inline(always)]
+    pub(super) fn ring_some(&self, count: u32) {
+        if !crate::BARE && bell::ring_some(&self.control.data_bell, count) {
+            self.note_wake();
+        }
+    }
+
+    pub(super) fn counters(&self, (messages, bytes): (u64, u64), repairs: (u64, u64, u64)) -> Counters {
+        let (waits, sleeps, wakes) = (self.waits.get(), self.sleeps.get(), self.wakes.get());
+        let (tombstones, redelivered, dropped) = repairs;
+        Counters { messages, bytes, waits, sleeps, wakes, tombstones, redelivered, dropped }
+    }
+
+    pub(super) fn geometry(&self) -> Geometry {
+        self.endpoint.geometry(bell::fence_of(&self.control.data_bell))
+    }
+}
+
+impl Leases for End {
+    fn try_take(&self, id: u32) -> bool {
+        self.segment.try_take(id)
+    }
+
+    fn give_back(&self, id: u32) {
+        self.line_of(id).bury();
+        self.segment.give_back(id);
+    }
+}
+
+impl Deref for End {
+    type Target = Endpoint;
+
+    #[inline(always)]
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+impl DerefMut for End {
+    fn deref_mut(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
+    }
+}

@@ -1,0 +1,390 @@
+//! A producer's handle.
+
+use core::time::Duration;
+use std::os::fd::OwnedFd;
+
+use super::end::End;
+use super::{Batch, Claim, Peer};
+use crate::channel::Geometry;
+use crate::error::{OpenError, SendError};
+use crate::layout::participant::Counters;
+use crate::ring::slots::{self, Claimed, Refused};
+use crate::sync::pause;
+use crate::wait::{self, Condition, Patience, Wait};
+
+/// A sending end of a ring. Dropping it says goodbye; what it sent stays. Dropping blocks for up to 5 s if a process
+/// was stopped while it joined or left the ring.
+#[derive(Debug)]
+pub struct Producer {
+    pub(super) ring: slots::Producer,
+    pub(super) end: End,
+}
+
+impl Producer {
+    pub(super) fn attach(end: End) -> Result<Producer, OpenError> {
+        let ring = slots::Producer::attach(end.core(), &end).map_err(|corrupt| end.refuse(corrupt))?;
+        Ok(Producer { ring, end })
+    }
+
+    /// Another producer of the same ring: a participant of its own.
+    ///
+    /// # Errors
+    /// As [`Options::producer`](super::Options::producer).
+    pub fn try_clone(&self) -> Result<Producer, OpenError> {
+        Producer::attach(self.end.join_again()?)
+    }
+
+    /// Sends a copy of `message`; blocks while the ring is full.
+    ///
+    /// # Errors
+    /// [`SendError::TooLarge`]; while full, [`SendError::Closed`] or [`SendError::PeerDead`] when no consumer lives
+    /// and one was there; [`SendError::Forked`] in a forked child. Nothing was sent then.
+    #[inline]
+    pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.send_tagged(0, message)
+    }
+
+    /// Sends a copy of `message` with `tag`, a number that the consumer sees beside it; blocks while the ring is
+    /// full.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    #[inline]
+    pub fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        if self.send_ready(tag, message) { Ok(()) } else { self.send_waiting(tag, message, None) }
+    }
+
+    /// Sends a copy of `message` if there is room now. Makes no system call but to wake a sleeping consumer, and
+    /// about once per liveness interval to look whether somebody died.
+    ///
+    /// # Errors
+    /// [`SendError::Full`]; else as [`Producer::send`].
+    #[inline]
+    pub fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.try_send_tagged(0, message)
+    }
+
+    /// Sends a copy of `message` with `tag` if there is room now.
+    ///
+    /// # Errors
+    /// As [`Producer::try_send`].
+    #[inline]
+    pub fn try_send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        if self.send_ready(tag, message) { Ok(()) } else { self.send_now(tag, message) }
+    }
+
+    /// Sends a copy of `message`; blocks while the ring is full, for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`SendError::Stalled`] when the time is up and a participant that lives holds the slot that was needed, else
+    /// [`SendError::TimedOut`]; else as [`Producer::send`].
+    pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        if self.send_ready(0, message) { Ok(()) } else { self.send_waiting(0, message, Some(timeout)) }
+    }
+
+    /// The short way: a small message, and a free slot. `false` for every other case, which the long way tells
+    /// apart.
+    #[inline(always)]
+    fn send_ready(&mut self, tag: u16, message: &[u8]) -> bool {
+        let sent = self.end.is_home() && self.ring.send_ready(tag, message);
+        if sent {
+            self.end.ring_some(1);
+        }
+        sent
+    }
+
+    fn send_once(&mut self, tag: u16, message: &[u8]) -> Result<(), Option<Refused>> {
+        self.begin()?;
+        self.ring.send(tag, message).map_err(Some)?;
+        self.end.ring_some(1);
+        Ok(())
+    }
+
+    /// Before anything else: is the handle this process's? A claim or batch that was leaked is aborted.
+    #[inline(always)]
+    fn begin(&mut self) -> Result<(), Option<Refused>> {
+        if !self.end.is_home() {
+            return Err(None);
+        }
+        self.abort();
+        Ok(())
+    }
+
+    /// Aborts what is claimed, and tells the consumers that wait behind it.
+    #[inline(always)]
+    pub(super) fn abort(&mut self) {
+        if self.end.is_home() && self.ring.abort() {
+            self.end.ring_some(1);
+        }
+    }
+
+    #[inline(never)]
+    fn send_now(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        match self.send_once(tag, message) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.now_or_never(refused, message.len())),
+        }
+    }
+
+    #[inline(never)]
+    fn send_waiting(&mut self, tag: u16, message: &[u8], timeout: Option<Duration>) -> Result<(), SendError> {
+        let mut patience = None;
+        loop {
+            match self.send_once(tag, message) {
+                Ok(()) => return Ok(()),
+                Err(refused) => {
+                    let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
+                    self.wait_after(refused, message.len(), patience)?;
+                }
+            }
+        }
+    }
+
+    /// Claims room for a message of `len` bytes, to be filled in place; blocks while the ring is full. The claim
+    /// holds whatever bytes were there before. Until it is committed or dropped, messages that are sent after it wait
+    /// behind it.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        self.claim_within(len, None)
+    }
+
+    /// Claims room for a message of `len` bytes if there is some now.
+    ///
+    /// # Errors
+    /// As [`Producer::try_send`].
+    pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        match self.claim_once(len) {
+            Ok(claimed) => Ok(Claim::new(self, claimed)),
+            Err(refused) => Err(self.now_or_never(refused, len)),
+        }
+    }
+
+    /// Claims room for a message of `len` bytes; blocks while the ring is full, for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Producer::send_timeout`].
+    pub fn claim_timeout(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
+        self.claim_within(len, Some(timeout))
+    }
+
+    fn claim_within(&mut self, len: usize, timeout: Option<Duration>) -> Result<Claim<'_>, SendError> {
+        let mut patience = None;
+        loop {
+            match self.claim_once(len) {
+                Ok(claimed) => return Ok(Claim::new(self, claimed)),
+                Err(refused) => {
+                    let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
+                    self.wait_after(refused, len, patience)?;
+                }
+            }
+        }
+    }
+
+    fn claim_once(&mut self, len: usize) -> Result<Claimed, Option<Refused>> {
+        self.begin()?;
+        self.ring.claim(len as u64).map_err(Some)
+    }
+
+    /// Opens a batch: messages that become visible together when it is committed.
+    ///
+    /// # Errors
+    /// [`SendError::Forked`] in a forked child.
+    pub fn batch(&mut self) -> Result<Batch<'_>, SendError> {
+        self.begin().map_err(|_| SendError::Forked)?;
+        Ok(Batch::new(self))
+    }
+
+    /// Blocks until a message of `len` bytes would fit, for at most `timeout`. Another producer may take the room.
+    ///
+    /// # Errors
+    /// As [`Producer::send_timeout`].
+    pub fn wait_for_space(&mut self, len: usize, timeout: Option<Duration>) -> Result<(), SendError> {
+        self.begin().map_err(|_| SendError::Forked)?;
+        match self.ring.fits(len as u64) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.wait_after(Some(refused), len, &self.end.patience(timeout)),
+        }
+    }
+
+    /// Waits for room after a refusal, if that is what was lacking.
+    #[cold]
+    fn wait_after(
+        &mut self,
+        refused: Option<Refused>,
+        len: usize,
+        patience: &Patience,
+    ) -> Result<(), SendError> {
+        let holder = match refused {
+            Some(Refused::Full { holder, .. }) => holder,
+            other => return Err(self.now_or_never(other, len)),
+        };
+        self.end.note_wait();
+        let control = self.end.control.clone();
+        let mut room = Room { producer: self, len: len as u64, holder };
+        let found = wait::wait(&control.space_bell, patience, &mut room);
+        let holder = room.holder;
+        found.unwrap_or_else(|| Err(self.out_of_time(holder)))
+    }
+
+    /// The error of a wait whose time is up.
+    fn out_of_time(&self, holder: u32) -> SendError {
+        if holder == 0 {
+            return SendError::TimedOut;
+        }
+        let (role, pid) = self.end.who(holder);
+        SendError::Stalled { role, pid }
+    }
+
+    /// The error of a call that does not wait.
+    #[cold]
+    pub(super) fn now_or_never(&mut self, refused: Option<Refused>, len: usize) -> SendError {
+        match refused {
+            None => SendError::Forked,
+            Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
+            Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
+            Some(Refused::Full { need, free, holder }) => {
+                if self.end.missed() {
+                    if let Err(corrupt) = self.repair(holder) {
+                        return SendError::Corrupt(corrupt);
+                    }
+                    if self.end.peer() == Peer::Dead {
+                        return SendError::PeerDead;
+                    }
+                }
+                if self.end.peers_said_goodbye() {
+                    return SendError::Closed;
+                }
+                let bytes = self.ring.core().slot_bytes();
+                SendError::Full { need: need * bytes, free: free * bytes }
+            }
+        }
+    }
+
+    /// Looks whether somebody died, `holder` included, and repairs what was left. `true`: something changed.
+    fn repair(&mut self, holder: u32) -> Result<bool, crate::Corrupt> {
+        let died = self.end.died();
+        if died.is_empty() && !self.end.is_dead(holder) {
+            return Ok(false);
+        }
+        let repaired = self.ring.sweep(&self.end, &died)?;
+        if repaired {
+            self.end.ring(&self.end.control.data_bell);
+            self.end.ring(&self.end.control.space_bell);
+        }
+        Ok(repaired)
+    }
+
+    /// What is known of the consumers, taken together. Makes a system call or two.
+    pub fn peer(&self) -> Peer {
+        self.end.peer()
+    }
+
+    /// How many slots the ring has.
+    pub fn slots(&self) -> usize {
+        self.end.sizes().slots as usize
+    }
+
+    /// Bytes of the largest message.
+    pub fn largest(&self) -> usize {
+        self.end.sizes().largest() as usize
+    }
+
+    /// How many slots are not free. Looks at all of them.
+    ///
+    /// # Errors
+    /// [`SendError::Corrupt`].
+    pub fn used(&self) -> Result<usize, SendError> {
+        Ok(self.ring.core().used()? as usize)
+    }
+
+    /// What the ring is made of. Reads /proc to say what pages it is on.
+    pub fn geometry(&self) -> Geometry {
+        self.end.geometry()
+    }
+
+    /// What this producer has done since it attached, up to now.
+    pub fn counters(&self) -> Counters {
+        self.end.counters(self.ring.sent(), (self.ring.tombstones(), 0, 0))
+    }
+
+    /// Changes how blocking calls wait.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.end.set_wait(wait);
+    }
+
+    /// A new descriptor of the segment (close-on-exec), to hand to another process, which attaches to `fd:N`. It
+    /// shares no lease with this producer.
+    ///
+    /// # Errors
+    /// What [`OpenError`] lists.
+    pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
+        self.end.descriptor()
+    }
+
+    /// Says goodbye; the same as dropping the producer.
+    pub fn close(self) {}
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        if self.end.segment.home().is_here() {
+            self.abort();
+            self.ring.write_down();
+            self.end.say_goodbye(|| self.ring.core().is_drained());
+        }
+    }
+}
+
+/// Room for a message of `len` bytes, or a reason why there will be none.
+struct Room<'a> {
+    producer: &'a mut Producer,
+    len: u64,
+    /// Who holds the slot that is needed; 0: nobody.
+    holder: u32,
+}
+
+impl Condition for Room<'_> {
+    type Found = Result<(), SendError>;
+
+    fn poll(&mut self) -> Option<Self::Found> {
+        pause();
+        match self.producer.ring.fits(self.len) {
+            Ok(()) => Some(Ok(())),
+            Err(Refused::Full { holder, .. }) => {
+                self.holder = holder;
+                None
+            }
+            Err(refused) => Some(Err(self.producer.now_or_never(Some(refused), self.len as usize))),
+        }
+    }
+
+    fn look(&mut self) -> Option<Self::Found> {
+        let goodbye = self.producer.end.peers_said_goodbye();
+        let found = self.poll();
+        if found.is_none() && goodbye { Some(Err(SendError::Closed)) } else { found }
+    }
+
+    fn check(&mut self) -> Option<Self::Found> {
+        if let Err(corrupt) = self.producer.repair(self.holder) {
+            return Some(Err(corrupt.into()));
+        }
+        let gone = match self.producer.end.peer() {
+            Peer::Dead => Some(SendError::PeerDead),
+            Peer::Closed => Some(SendError::Closed),
+            _ => None,
+        };
+        // Room that they left is found first.
+        self.poll().or(gone.map(Err))
+    }
+
+    fn check_again(&self, interval: Duration) -> Duration {
+        self.producer.end.check_again(interval)
+    }
+
+    fn before_sleep(&mut self) {
+        self.producer.ring.write_down();
+        self.producer.end.note_sleep();
+    }
+}

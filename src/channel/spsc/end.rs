@@ -1,0 +1,123 @@
+//! What both ends of an `spsc` ring have: an endpoint, the control lines, and the one peer's line.
+
+use core::ops::{Deref, DerefMut};
+
+use crate::channel::endpoint::Endpoint;
+use crate::channel::peer::{self, Peer};
+use crate::channel::window::window_of;
+use crate::channel::{Backing, Geometry};
+use crate::error::{Corrupt, OpenError};
+use crate::layout::bell::BellLine;
+use crate::layout::participant::{Counters, Participant, Said, line_at};
+use crate::layout::spsc::{CONTROL_AT, Control, Sizes};
+use crate::layout::{self, Role, Shared};
+use crate::ring::record::Window;
+use crate::segment::Segment;
+use crate::wait::{Patience, bell};
+
+/// One end of an `spsc` ring.
+#[derive(Debug)]
+pub(super) struct End {
+    endpoint: Endpoint,
+    pub(super) control: Shared<Control>,
+    peer_line: Shared<Participant>,
+    sizes: Sizes,
+}
+
+impl End {
+    pub(super) fn new(
+        segment: Segment,
+        role: Role,
+        backing: Backing,
+        patience: Patience,
+    ) -> Result<End, OpenError> {
+        let layout::Sizes::Spsc(sizes) = segment.header.sizes else {
+            unreachable!("a request for an spsc ring opens no other")
+        };
+        let endpoint = Endpoint::new(segment, role, backing, patience);
+        let mapping = &endpoint.segment.mapping;
+        let peer = endpoint.header().sizes.ids(endpoint.peer_role()).start;
+        let end = End {
+            control: mapping.part(CONTROL_AT),
+            peer_line: mapping.part(line_at(peer)),
+            sizes,
+            endpoint,
+        };
+        end.take_place()?;
+        Ok(end)
+    }
+
+    /// Where there are no leases, takes this participant's place by its line; nothing of the ring is touched
+    /// before.
+    fn take_place(&self) -> Result<(), OpenError> {
+        if !self.segment.has_leases() && !self.line.claim() {
+            let place = self.segment.text.clone();
+            return Err(OpenError::AlreadyAttached { place, role: self.role, pid: self.line.pid() });
+        }
+        Ok(())
+    }
+
+    /// The ring could not be attached to: gives the place back.
+    pub(super) fn refuse(&self, corrupt: Corrupt) -> OpenError {
+        if !self.segment.has_leases() {
+            self.line.close();
+        }
+        self.endpoint.refuse(corrupt)
+    }
+
+    /// Says that this participant is here.
+    pub(super) fn say_hello(&self) {
+        self.endpoint.say_hello([&self.control.data_bell, &self.control.space_bell]);
+    }
+
+    /// Says goodbye, and wakes the peer to hear it.
+    pub(super) fn say_goodbye(&self, bell: &BellLine, drained: impl FnOnce() -> bool) {
+        let tell = || {
+            bell::ring(bell);
+        };
+        self.endpoint.say_goodbye(tell, drained);
+    }
+
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// The ring's bytes.
+    pub(super) fn window(&self) -> Window {
+        window_of(&self.segment.mapping, self.sizes)
+    }
+
+    /// Has the peer said goodbye? Makes no system call.
+    pub(super) fn peer_said_goodbye(&self) -> bool {
+        self.peer_line.said() == Said::Closed
+    }
+
+    /// What is known of the peer. One system call, or two.
+    pub(super) fn peer(&self) -> Peer {
+        peer::state(&self.peer_line, || self.segment.lives(self.peer_role()))
+    }
+
+    pub(super) fn counters(&self, (messages, bytes): (u64, u64)) -> Counters {
+        let (waits, sleeps, wakes) = (self.waits.get(), self.sleeps.get(), self.wakes.get());
+        Counters { messages, bytes, waits, sleeps, wakes, ..Counters::default() }
+    }
+
+    pub(super) fn geometry(&self) -> Geometry {
+        self.endpoint.geometry(bell::fence_of(&self.control.data_bell))
+    }
+}
+
+impl Deref for End {
+    type Target = Endpoint;
+
+    #[inline(always)]
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+impl DerefMut for End {
+    fn deref_mut(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
+    }
+}

@@ -1,0 +1,64 @@
+//! The sizes of a ring, whichever kind it is.
+
+use core::ops::Range;
+
+use super::header::Kind;
+use super::{Role, mpmc, participant, spsc};
+
+/// The sizes of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    Spsc(spsc::Sizes),
+    Mpmc(mpmc::Sizes),
+}
+
+impl Sizes {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Sizes::Spsc(_) => Kind::Spsc,
+            Sizes::Mpmc(_) => Kind::Mpmc,
+        }
+    }
+
+    /// Bytes of the whole segment.
+    pub(crate) fn total(self) -> u64 {
+        match self {
+            Sizes::Spsc(sizes) => sizes.total(),
+            Sizes::Mpmc(sizes) => sizes.total(),
+        }
+    }
+
+    /// Bytes of the largest message.
+    pub(crate) fn largest(self) -> u64 {
+        match self {
+            Sizes::Spsc(sizes) => sizes.largest(),
+            Sizes::Mpmc(sizes) => sizes.largest(),
+        }
+    }
+
+    /// Alignment of payloads.
+    pub(crate) fn align(self) -> u64 {
+        match self {
+            Sizes::Spsc(sizes) => sizes.align,
+            Sizes::Mpmc(_) => 8,
+        }
+    }
+
+    /// How many participants of each role the ring takes.
+    pub(crate) fn places(self) -> u32 {
+        match self {
+            Sizes::Spsc(_) => spsc::PLACES,
+            Sizes::Mpmc(sizes) => sizes.places,
+        }
+    }
+
+    /// The participants with `role`.
+    pub(crate) fn ids(self, role: Role) -> Range<u32> {
+        participant::ids(self.places(), role)
+    }
+
+    /// Every participant, the producers first.
+    pub(crate) fn all_ids(self) -> Range<u32> {
+        0..2 * self.places()
+    }
+}

@@ -1,0 +1,303 @@
+//! The producer's side: claim, write, commit.
+
+use super::repair::{self, Leases};
+use super::word::Word;
+use super::{Core, Look, Span};
+use crate::error::Corrupt;
+use crate::frame;
+use crate::seq::Seq;
+
+/// Why a claim was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No room now: slots needed, slots that are free in a row, and who holds the next one (0: nobody does, it waits
+    /// for a consumer).
+    Full { need: u64, free: u64, holder: u32 },
+    /// No room ever.
+    TooLarge,
+    /// A word is none that this protocol writes.
+    Corrupt(Corrupt),
+}
+
+impl From<Corrupt> for Refused {
+    fn from(corrupt: Corrupt) -> Self {
+        Refused::Corrupt(corrupt)
+    }
+}
+
+/// Room for a message that is not committed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed {
+    pub(super) at: Seq,
+    pub(super) span: u64,
+    /// Bytes that were claimed: they say where the payload lies.
+    room: u64,
+    len: u64,
+}
+
+impl Claimed {
+    /// Makes the message shorter.
+    pub(crate) fn truncate(&mut self, len: u64) {
+        self.len = self.len.min(len);
+    }
+}
+
+/// What stands in the way of a claim, or where it can be made.
+enum Room {
+    /// So many slots are free in a row.
+    Free(u64),
+    /// The end of the ring is nearer than the message is long, and the slots up to it are free.
+    Pad(u64),
+    /// A slot is still of the lap before.
+    Full { free: u64, holder: u32 },
+    /// Another producer is ahead.
+    Moved,
+}
+
+/// A producer of a slot ring.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    pub(super) core: Core,
+    /// At most where the tail is: up to here this producer has walked.
+    at: Seq,
+    /// The spans that are claimed and not committed: a claim's, or a batch's.
+    pub(super) open: Vec<Span>,
+    messages: u64,
+    slots: u64,
+    tombstones: u64,
+    /// How many slots the last batch took.
+    pub(super) batch_slots: u64,
+}
+
+impl Producer {
+    /// A producer that holds the lease of its id, and whose line says that it is here.
+    pub(crate) fn attach(core: Core, leases: &impl Leases) -> Result<Producer, Corrupt> {
+        let at = core.further(Seq(0), &core.control.tail);
+        let mut producer =
+            Producer { core, at, open: Vec::new(), messages: 0, slots: 0, tombstones: 0, batch_slots: 8 };
+        producer.tombstones = producer.core.abort_own()?;
+        producer.sweep(leases, &[])?;
+        Ok(producer)
+    }
+
+    /// Repairs what dead participants left, `suspects` included though no slot may name them, as far as a producer may. `true`: something changed.
+    pub(crate) fn sweep(&mut self, leases: &impl Leases, suspects: &[u32]) -> Result<bool, Corrupt> {
+        let repaired = repair::sweep(&self.core, leases, suspects, repair::As::Producer)?;
+        self.tombstones += repaired.tombstones;
+        Ok(repaired.anything())
+    }
+
+    /// Messages sent, and bytes of the slots they took.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.messages, self.slots * self.core.slot_bytes())
+    }
+
+    /// Claims of dead producers that this one turned into tombstones.
+    pub(crate) fn tombstones(&self) -> u64 {
+        self.tombstones
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Copies a message that fits a descriptor in and commits it, if the next slot is free: the short way of
+    /// [`send`]. `false`: nothing was done.
+    ///
+    /// [`send`]: Producer::send
+    #[inline(always)]
+    pub(crate) fn send_ready(&mut self, tag: u16, payload: &[u8]) -> bool {
+        let at = self.at;
+        let core = &mut self.core;
+        if payload.len() as u64 > core.sizes.inline || !self.open.is_empty() {
+            return false;
+        }
+        let lap = core.lap(at);
+        let free = Word::free(lap);
+        if core.load(at) != free {
+            return false;
+        }
+        core.line.hold(at.0);
+        if !core.swap(at, free, Word::writing(lap, 1, core.me)) {
+            return false;
+        }
+        let next = at.after(1);
+        core.table.write(at.0, 1, payload);
+        core.table.store_meta(at.0, frame::message(payload.len() as u64, tag));
+        core.store(at, Word::ready(lap, 1));
+        core.line.let_go();
+        core.hint(&core.control.tail, at, next);
+        self.pass(next, 1);
+        true
+    }
+
+    /// Moves on behind a message.
+    #[inline(always)]
+    fn pass(&mut self, next: Seq, slots: u64) {
+        self.at = next;
+        self.messages += 1;
+        self.slots += slots;
+    }
+
+    /// Copies a message in and commits it.
+    pub(crate) fn send(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
+        let claimed = self.claim(payload.len() as u64)?;
+        self.core.table.write(claimed.at.0, claimed.span, payload);
+        self.commit(claimed, tag);
+        Ok(())
+    }
+
+    /// Room for a message of `len` bytes.
+    pub(crate) fn claim(&mut self, len: u64) -> Result<Claimed, Refused> {
+        let span = self.span(len)?;
+        let found = self.claim_slots(span, span)?;
+        Ok(Claimed { at: found.at, span, room: len, len })
+    }
+
+    /// How many slots a message of `len` bytes takes.
+    pub(super) fn span(&self, len: u64) -> Result<u64, Refused> {
+        let sizes = self.core.sizes;
+        if len <= sizes.largest() { Ok(sizes.span(len)) } else { Err(Refused::TooLarge) }
+    }
+
+    /// Claims from `need` to `most` slots in a row.
+    pub(super) fn claim_slots(&mut self, need: u64, most: u64) -> Result<Span, Refused> {
+        for _ in 0..self.core.visits() {
+            let slots = self.seek(need, most)?;
+            let (at, lap) = (self.at, self.core.lap(self.at));
+            self.core.line.hold(at.0);
+            if self.core.swap(at, Word::free(lap), Word::writing(lap, slots, self.core.me)) {
+                let span = Span { at, slots };
+                self.open.push(span);
+                self.move_to(span.end());
+                return Ok(span);
+            }
+            if self.open.is_empty() {
+                self.core.line.let_go();
+            }
+        }
+        Err(Refused::Full { need, free: 0, holder: 0 })
+    }
+
+    /// Walks to where a claim of from `need` to `most` slots can be made; how many are free there.
+    fn seek(&mut self, need: u64, most: u64) -> Result<u64, Refused> {
+        for _ in 0..self.core.visits() {
+            let word = self.core.load(self.at);
+            match self.core.look(self.at, word)? {
+                Look::Free => match self.room(need, most)? {
+                    Room::Free(slots) => return Ok(slots),
+                    Room::Pad(slots) => self.pad(slots),
+                    Room::Full { free, holder } => return Err(Refused::Full { need, free, holder }),
+                    Room::Moved => self.at = self.core.further(self.at, &self.core.control.tail),
+                },
+                Look::Claimed { span, .. }
+                | Look::Ready { span }
+                | Look::Aborted { span }
+                | Look::Taken { span } => {
+                    self.at = self.core.further(self.at.after(span), &self.core.control.tail);
+                }
+                Look::Newer(on) => self.at = on,
+                Look::Behind { owner } => return Err(Refused::Full { need, free: 0, holder: owner }),
+            }
+        }
+        Err(Refused::Full { need, free: 0, holder: 0 })
+    }
+
+    /// Looks at the slots behind a free one, each once and in order.
+    #[inline(always)]
+    fn room(&self, need: u64, most: u64) -> Result<Room, Corrupt> {
+        let to_end = self.core.to_end(self.at);
+        let (need_here, most) = if need > to_end { (to_end, to_end) } else { (need, most.min(to_end)) };
+        let free = Word::free(self.core.lap(self.at));
+        for slots in 1..most {
+            let at = self.at.after(slots);
+            let word = self.core.load(at);
+            if word == free {
+                continue;
+            }
+            if slots >= need_here {
+                return Ok(Room::Free(slots));
+            }
+            return Ok(match self.core.look(at, word)? {
+                Look::Behind { owner } => Room::Full { free: slots, holder: owner },
+                _ => Room::Moved,
+            });
+        }
+        Ok(if need > to_end { Room::Pad(to_end) } else { Room::Free(most) })
+    }
+
+    /// Fills the rest of the ring before its end.
+    fn pad(&mut self, slots: u64) {
+        let lap = self.core.lap(self.at);
+        if self.core.swap(self.at, Word::free(lap), Word::aborted(lap, slots)) {
+            self.move_to(self.core.next_lap(self.at));
+        }
+    }
+
+    fn move_to(&mut self, to: Seq) {
+        self.core.hint(&self.core.control.tail, self.at, to);
+        self.at = to;
+    }
+
+    /// The payload of a claim.
+    pub(crate) fn payload(&self, claimed: &Claimed) -> &[u8] {
+        let bytes = self.core.table.bytes(claimed.at.0, claimed.span, claimed.room);
+        &bytes[..(claimed.len as usize).min(bytes.len())]
+    }
+
+    /// The payload of a claim, to fill.
+    pub(crate) fn payload_mut(&mut self, claimed: &Claimed) -> &mut [u8] {
+        let bytes = self.core.table.bytes_mut(claimed.at.0, claimed.span, claimed.room);
+        let len = (claimed.len as usize).min(bytes.len());
+        &mut bytes[..len]
+    }
+
+    /// Commits a claim whose payload is filled.
+    pub(crate) fn commit(&mut self, claimed: Claimed, tag: u16) {
+        let Claimed { at, span, room, len } = claimed;
+        if span == 1 && len <= self.core.sizes.inline && room > self.core.sizes.inline {
+            self.core.table.move_inline(at.0, len);
+        }
+        self.core.table.store_meta(at.0, frame::message(len, tag));
+        self.core.store(at, Word::ready(self.core.lap(at), span));
+        self.close();
+        self.messages += 1;
+        self.slots += span;
+    }
+
+    /// Nothing is open any more.
+    pub(super) fn close(&mut self) {
+        self.open.clear();
+        self.core.line.let_go();
+    }
+
+    pub(super) fn count(&mut self, messages: u64, slots: u64) {
+        self.messages += messages;
+        self.slots += slots;
+    }
+
+    /// Aborts whatever is claimed and not committed: tombstones, which consumers pass over. `false`: nothing is.
+    pub(crate) fn abort(&mut self) -> bool {
+        if self.open.is_empty() {
+            return false;
+        }
+        for span in &self.open {
+            self.core.store(span.at, Word::aborted(self.core.lap(span.at), span.slots));
+        }
+        self.close();
+        true
+    }
+
+    /// Would a message of `len` bytes fit?
+    pub(crate) fn fits(&mut self, len: u64) -> Result<(), Refused> {
+        let span = self.span(len)?;
+        self.seek(span, span).map(drop)
+    }
+
+    /// Writes the counters down, for inspection.
+    pub(crate) fn write_down(&self) {
+        let (messages, bytes) = self.sent();
+        self.core.line.store_traffic(messages, bytes);
+        self.core.line.store_repairs(self.tombstones, 0, 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! The slots' memory under loom.
