@@ -400,7 +400,7 @@ mod tests {
         assert!(check(|raw| raw.participants = 0).contains("participant count"));
         assert!(check(|raw| raw.align = 16).contains("payload alignment"));
         assert!(check(|raw| raw.flags |= 4).contains("flags"));
-        assert!(check(|raw| raw.kind = 1).contains("ring size"));
+        assert!(check(|raw| raw.kind = 1).contains("total length"));
     }
 
     #[test]

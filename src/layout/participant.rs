@@ -146,10 +146,10 @@ impl Entry {
         self.state.store(CLOSED, Ordering::Release); // edge: goodbye (release)
     }
 
-    /// Says of a dead participant that what it left is repaired. The caller holds its lease.
+    /// Says of a participant that is not here that what it left is repaired. The caller holds its lease.
     pub(crate) fn bury(&self) {
+        self.let_go();
         if self.said() == Said::Attached {
-            self.let_go();
             self.state.store(BURIED, Ordering::Release); // edge: goodbye (release)
         }
     }

@@ -76,7 +76,7 @@ pub(crate) fn wait<C: Condition>(
     let mut waiting = Waiting {
         patience,
         check_at: match patience.how {
-            Wait::Spin => started.saturating_add(patience.interval),
+            Wait::Spin => started.saturating_add(condition.check_again(patience.interval)),
             Wait::Adaptive | Wait::Park => started,
         },
         spin_until: started.saturating_add(match patience.how {

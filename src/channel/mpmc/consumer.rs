@@ -12,7 +12,8 @@ use crate::ring::slots::{self, Found, Seek};
 use crate::sync::pause;
 use crate::wait::{self, Condition, Patience, Wait};
 
-/// A receiving end of a ring. Dropping it says goodbye; messages that it has not received stay for others. Dropping
+/// A receiving end of a ring. Dropping it says goodbye; messages that it has not received stay for others (also those
+/// of a dead consumer that were to be delivered to this one again). Dropping
 /// blocks for up to 5 s if a process was stopped while it joined or left the ring.
 #[derive(Debug)]
 pub struct Consumer {

@@ -137,11 +137,11 @@ impl End {
         peer
     }
 
-    /// Who says that it is here and is not.
+    /// Who may have left something and is not here: it said that it is here, or that it holds a slot.
     pub(super) fn died(&self) -> Vec<u32> {
         let dead = |id: u32| matches!(self.segment.lives_id(id), Some(Ok(false)));
-        let attached = self.others().filter(|(_, line)| line.said() == Said::Attached);
-        attached.map(|(id, _)| id).filter(|id| dead(*id)).collect()
+        let suspects = self.others().filter(|(_, line)| line.said() == Said::Attached || line.holds());
+        suspects.map(|(id, _)| id).filter(|id| dead(*id)).collect()
     }
 
     /// Is `owner`, who stands in a slot's word, dead? 0 is nobody.
@@ -159,7 +159,7 @@ impl End {
 
     /// How long to wait before looking again whether somebody died: less if somebody else holds a slot.
     pub(super) fn check_again(&self, interval: Duration) -> Duration {
-        let watch = self.others().any(|(_, line)| line.holds() && line.said() == Said::Attached);
+        let watch = self.others().any(|(_, line)| line.holds());
         if watch { interval / WATCH } else { interval }
     }
 

@@ -103,7 +103,7 @@ impl Producer {
         line: Shared<Participant>,
         sizes: Sizes,
     ) -> Result<Producer, Corrupt> {
-        // edge: reclaim (acquire): the consumer may be alive
+        // edge: reclaim (acquire; the consumer may be alive)
         let position = control.consumer.position.load(Ordering::Acquire);
         let head_seen = boundary("consumer position", position, sizes.align)?;
         let written =

@@ -241,7 +241,8 @@ impl Consumer {
         self.at = to;
     }
 
-    /// Says that nothing is in hand, unless something is.
+    /// Says that nothing is in hand, unless something is. Messages that are to be delivered again count: if this
+    /// consumer leaves before that, others take them over as from a dead one.
     #[inline(always)]
     fn let_go(&self) {
         if self.kept.is_empty() && self.adopted.is_empty() && self.held.slots == 0 {
