@@ -188,7 +188,7 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
         }
         Sizes::Mpmc(sizes) => {
             let control: Shared<mpmc::Control> = mapping.part(sizes.control_at());
-            (fence_of(&control.data_bell), slots::used(&table_of(&mapping, sizes), sizes))
+            (fence_of(&control.data.bell), slots::used(&table_of(&mapping, sizes), sizes))
         }
     };
     Ok(Report {

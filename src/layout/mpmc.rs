@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | tail | producers | producers that meet a claimed slot, those who attach | now and then |
 //! | head | consumers | consumers that meet a taken slot, those who attach | now and then |
-//! | data bell | all | all | when a consumer sleeps |
+//! | data bell | all | all | when a consumer sleeps; the turn, when a large message is blocked |
 //! | space bell | all | all | when a producer sleeps |
 
 use super::bell::BellLine;
@@ -38,8 +38,17 @@ pub(crate) struct Control {
     pub(crate) tail: Line<AtomicU64>,
     /// A position that some consumer has reached.
     pub(crate) head: Line<AtomicU64>,
-    pub(crate) data_bell: Line<BellLine>,
+    pub(crate) data: Line<DataLine>,
     pub(crate) space_bell: Line<BellLine>,
+}
+
+/// What a producer reads for each message, and is seldom written.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct DataLine {
+    pub(crate) bell: BellLine,
+    /// Which producer asks the others to wait: see `ring::slots::turn`.
+    pub(crate) turn: AtomicU64,
 }
 
 #[cfg(not(loom))]
@@ -49,8 +58,9 @@ mod proofs {
 
     static_assertions::assert_eq_size!(Control, [u8; 4 * 128]);
     const_assert!(core::mem::offset_of!(Control, head) == 128);
-    const_assert!(core::mem::offset_of!(Control, data_bell) == 256);
+    const_assert!(core::mem::offset_of!(Control, data) == 256);
     const_assert!(core::mem::offset_of!(Control, space_bell) == 384);
+    const_assert!(core::mem::offset_of!(DataLine, turn) == 8);
     const_assert!(2 * PLACES_MAX < 1 << 10);
 }
 

@@ -76,7 +76,9 @@ pub(crate) struct Entry {
     started: AtomicU64,
     /// A position at which this participant holds a slot, plus one; 0: it holds none, or is about to.
     holding: AtomicU64,
-    reserved: [AtomicU64; 5],
+    /// Not 0 while this participant sleeps, or is about to.
+    asleep: AtomicU64,
+    reserved: [AtomicU64; 4],
     messages: AtomicU64,
     bytes: AtomicU64,
     waits: AtomicU64,
@@ -128,6 +130,7 @@ impl Entry {
         self.started.store(started, Ordering::Relaxed);
         self.store_traffic(0, 0);
         self.holding.store(0, Ordering::Relaxed);
+        self.set_asleep(false);
         self.store_waits(0, 0, 0);
         self.store_repairs(0, 0, 0);
         self.state.store(ATTACHED, Ordering::Release); // edge: goodbye (release)
@@ -149,6 +152,7 @@ impl Entry {
     /// Says of a participant that is not here that what it left is repaired. The caller holds its lease.
     pub(crate) fn bury(&self) {
         self.let_go();
+        self.set_asleep(false);
         if self.said() == Said::Attached {
             self.state.store(BURIED, Ordering::Release); // edge: goodbye (release)
         }
@@ -185,6 +189,16 @@ impl Entry {
     #[inline(always)]
     pub(crate) fn let_go(&self) {
         self.holding.store(0, Ordering::Relaxed);
+    }
+
+    /// Says whether this participant sleeps.
+    pub(crate) fn set_asleep(&self, asleep: bool) {
+        self.asleep.store(asleep.into(), Ordering::Relaxed);
+    }
+
+    /// Does this participant say that it sleeps?
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed) != 0
     }
 
     /// Does this participant say that it holds a slot? Nothing but how soon others look again depends on it.

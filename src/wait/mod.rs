@@ -97,6 +97,9 @@ pub(crate) fn wait<C: Condition>(
         if let Some(found) = waiting.check(condition, time) {
             return Some(found);
         }
+        // What it saw since the last check may ask for an earlier one.
+        let soonest = time.saturating_add(condition.check_again(patience.interval));
+        waiting.check_at = waiting.check_at.min(soonest);
         let woken = match sleep_once(bell, patience, condition, waiting.check_at) {
             Ok(found) => return Some(found),
             Err(woken) => woken,

@@ -191,7 +191,8 @@ impl Consumer {
         self.end.note_wait();
         let control = self.end.control.clone();
         let mut next = Next { consumer: self, seen };
-        let found = wait::wait(&control.data_bell, patience, &mut next);
+        let found = wait::wait(&control.data.bell, patience, &mut next);
+        next.consumer.end.line.set_asleep(false);
         let seen = next.seen;
         self.tell_freed();
         found.unwrap_or_else(|| Err(self.out_of_time(seen)))
@@ -214,7 +215,7 @@ impl Consumer {
         }
         let repaired = self.ring.sweep(&self.end, &died)?;
         if repaired {
-            self.end.ring(&self.end.control.data_bell);
+            self.end.ring(&self.end.control.data.bell);
         }
         Ok(repaired)
     }

@@ -16,7 +16,7 @@ use crate::ring::slots::{Core, Leases};
 use crate::segment::{Request, Segment};
 use crate::wait::{Patience, bell, now};
 
-/// While somebody else holds a slot, its death is looked for so many times more often than otherwise.
+/// How many times as often the sleeper that watches the others looks whether somebody died.
 const WATCH: u32 = 25;
 /// Calls that find nothing between two looks at the clock.
 const MISSES: u32 = 64;
@@ -48,7 +48,7 @@ impl End {
         let endpoint = Endpoint::new(segment, role, backing, patience);
         let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
         // Before anything is taken: whoever dies from now on is looked for.
-        endpoint.say_hello([&control.data_bell, &control.space_bell]);
+        endpoint.say_hello([&control.data.bell, &control.space_bell]);
         End { endpoint, control, sizes, request, misses: Cell::new(0), look_at: Cell::new(Duration::ZERO) }
     }
 
@@ -73,7 +73,7 @@ impl End {
     /// Says goodbye, and wakes everybody to hear it.
     pub(super) fn say_goodbye(&self, drained: impl FnOnce() -> bool) {
         let tell = || {
-            bell::ring(&self.control.data_bell);
+            bell::ring(&self.control.data.bell);
             bell::ring(&self.control.space_bell);
         };
         self.endpoint.say_goodbye(tell, drained);
@@ -157,10 +157,23 @@ impl End {
         (role, self.line_of(id).pid())
     }
 
-    /// How long to wait before looking again whether somebody died: less if somebody else holds a slot.
+    /// How long to sleep before looking again whether somebody died. One sleeper of each role, that with the lowest
+    /// id, looks often while it matters: somebody holds a slot, or another consumer may take a message while this one
+    /// sleeps. (The kernel wakes the longest sleeper first, so it is seldom that one that a message wakes.)
     pub(super) fn check_again(&self, interval: Duration) -> Duration {
-        let watch = self.others().any(|(_, line)| line.holds());
-        if watch { interval / WATCH } else { interval }
+        let watched = self.lines(self.role).any(|(id, line)| id < self.segment.id && line.is_asleep());
+        let may_take = |line: &Participant| self.role == Role::Consumer && line.said() == Said::Attached;
+        let matters = || {
+            self.others().any(|(_, line)| line.holds())
+                || self.lines(self.role).any(|(_, line)| may_take(&line))
+        };
+        if !watched && matters() { interval / WATCH } else { interval }
+    }
+
+    /// Notes a sleep, for inspection and for other sleepers.
+    pub(super) fn note_sleep(&self) {
+        self.line.set_asleep(true);
+        self.endpoint.note_sleep();
     }
 
     /// A call found nothing and is not to wait: is it time to look whether somebody died?
@@ -181,7 +194,7 @@ impl End {
     /// Rings `bell` for one of those who wait for each of `count` messages.
     #[inline(always)]
     pub(super) fn ring_some(&self, count: u32) {
-        if !crate::BARE && bell::ring_some(&self.control.data_bell, count) {
+        if !crate::BARE && bell::ring_some(&self.control.data.bell, count) {
             self.note_wake();
         }
     }
@@ -193,7 +206,7 @@ impl End {
     }
 
     pub(super) fn geometry(&self) -> Geometry {
-        self.endpoint.geometry(bell::fence_of(&self.control.data_bell))
+        self.endpoint.geometry(bell::fence_of(&self.control.data.bell))
     }
 }
 
@@ -202,8 +215,10 @@ impl Leases for End {
         self.segment.try_take(id)
     }
 
-    fn give_back(&self, id: u32) {
-        self.line_of(id).bury();
+    fn give_back(&self, id: u32, repaired: bool) {
+        if repaired {
+            self.line_of(id).bury();
+        }
         self.segment.give_back(id);
     }
 }

@@ -8,9 +8,9 @@ use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
-use crate::ring::slots::{self, Claimed, Refused};
+use crate::ring::slots::{self, Claimed, Refused, Turn};
 use crate::sync::pause;
-use crate::wait::{self, Condition, Patience, Wait};
+use crate::wait::{self, Condition, Patience, Wait, now};
 
 /// A sending end of a ring. Dropping it says goodbye; what it sent stays. Dropping blocks for up to 5 s if a process
 /// was stopped while it joined or left the ring.
@@ -18,12 +18,14 @@ use crate::wait::{self, Condition, Patience, Wait};
 pub struct Producer {
     pub(super) ring: slots::Producer,
     pub(super) end: End,
+    /// Whose turn it is, and until when this producer honours it.
+    yielding: Option<(Turn, Duration)>,
 }
 
 impl Producer {
     pub(super) fn attach(end: End) -> Result<Producer, OpenError> {
         let ring = slots::Producer::attach(end.core(), &end).map_err(|corrupt| end.refuse(corrupt))?;
-        Ok(Producer { ring, end })
+        Ok(Producer { ring, end, yielding: None })
     }
 
     /// Another producer of the same ring: a participant of its own.
@@ -128,16 +130,30 @@ impl Producer {
 
     #[inline(never)]
     fn send_waiting(&mut self, tag: u16, message: &[u8], timeout: Option<Duration>) -> Result<(), SendError> {
+        self.until(message.len(), timeout, |producer| producer.send_once(tag, message))
+    }
+
+    /// Attempts something that needs room for `len` bytes, again and again with a wait in between.
+    fn until<T>(
+        &mut self,
+        len: usize,
+        timeout: Option<Duration>,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, Option<Refused>>,
+    ) -> Result<T, SendError> {
         let mut patience = None;
-        loop {
-            match self.send_once(tag, message) {
-                Ok(()) => return Ok(()),
+        let result = loop {
+            match attempt(self) {
+                Ok(done) => break Ok(done),
                 Err(refused) => {
                     let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
-                    self.wait_after(refused, message.len(), patience)?;
+                    if let Err(error) = self.wait_after(refused, len, patience) {
+                        break Err(error);
+                    }
                 }
             }
-        }
+        };
+        self.end_turn();
+        result
     }
 
     /// Claims room for a message of `len` bytes, to be filled in place; blocks while the ring is full. The claim
@@ -170,16 +186,8 @@ impl Producer {
     }
 
     fn claim_within(&mut self, len: usize, timeout: Option<Duration>) -> Result<Claim<'_>, SendError> {
-        let mut patience = None;
-        loop {
-            match self.claim_once(len) {
-                Ok(claimed) => return Ok(Claim::new(self, claimed)),
-                Err(refused) => {
-                    let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
-                    self.wait_after(refused, len, patience)?;
-                }
-            }
-        }
+        let claimed = self.until(len, timeout, |producer| producer.claim_once(len))?;
+        Ok(Claim::new(self, claimed))
     }
 
     fn claim_once(&mut self, len: usize) -> Result<Claimed, Option<Refused>> {
@@ -204,7 +212,11 @@ impl Producer {
         self.begin().map_err(|_| SendError::Forked)?;
         match self.ring.fits(len as u64) {
             Ok(()) => Ok(()),
-            Err(refused) => self.wait_after(Some(refused), len, &self.end.patience(timeout)),
+            Err(refused) => {
+                let waited = self.wait_after(Some(refused), len, &self.end.patience(timeout));
+                self.end_turn();
+                waited
+            }
         }
     }
 
@@ -222,10 +234,35 @@ impl Producer {
         };
         self.end.note_wait();
         let control = self.end.control.clone();
-        let mut room = Room { producer: self, len: len as u64, holder };
+        let mut room =
+            Room { producer: self, len: len as u64, holder, yields: None, asks_at: Duration::ZERO };
         let found = wait::wait(&control.space_bell, patience, &mut room);
+        room.producer.end.line.set_asleep(false);
         let holder = room.holder;
         found.unwrap_or_else(|| Err(self.out_of_time(holder)))
+    }
+
+    /// Waits for as long as another producer's turn lasts, once; how long still.
+    fn honour_turn(&mut self) -> Option<Duration> {
+        let turn = self.ring.turn()?;
+        let time = now();
+        let until = match self.yielding {
+            Some((seen, until)) if seen == turn => until,
+            _ => time.saturating_add(turn.lasts()),
+        };
+        self.yielding = Some((turn, until));
+        let left = until.checked_sub(time).filter(|left| !left.is_zero());
+        if left.is_none() {
+            self.ring.honour(turn);
+        }
+        left
+    }
+
+    /// The producer's turn is over, if it had it: others may go on.
+    fn end_turn(&mut self) {
+        if self.ring.end_turn() {
+            self.end.ring(&self.end.control.space_bell);
+        }
     }
 
     /// The error of a wait whose time is up.
@@ -245,6 +282,7 @@ impl Producer {
             Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
             Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
             Some(Refused::Full { need, free, holder }) => {
+                self.honour_turn();
                 if self.end.missed() {
                     if let Err(corrupt) = self.repair(holder) {
                         return SendError::Corrupt(corrupt);
@@ -270,7 +308,7 @@ impl Producer {
         }
         let repaired = self.ring.sweep(&self.end, &died)?;
         if repaired {
-            self.end.ring(&self.end.control.data_bell);
+            self.end.ring(&self.end.control.data.bell);
             self.end.ring(&self.end.control.space_bell);
         }
         Ok(repaired)
@@ -343,6 +381,22 @@ struct Room<'a> {
     len: u64,
     /// Who holds the slot that is needed; 0: nobody.
     holder: u32,
+    /// How long this producer still honours another's turn.
+    yields: Option<Duration>,
+    /// When to ask for a (longer) turn.
+    asks_at: Duration,
+}
+
+impl Room<'_> {
+    /// Asks for the turn if that is of use; again when it has lasted and there is still no room.
+    fn ask_for_turn(&mut self) {
+        let time = now();
+        if time >= self.asks_at
+            && let Some(turn) = self.producer.ring.ask_for_turn(self.len)
+        {
+            self.asks_at = time.saturating_add(turn.lasts());
+        }
+    }
 }
 
 impl Condition for Room<'_> {
@@ -370,6 +424,8 @@ impl Condition for Room<'_> {
         if let Err(corrupt) = self.producer.repair(self.holder) {
             return Some(Err(corrupt.into()));
         }
+        self.yields = self.producer.honour_turn();
+        self.ask_for_turn();
         let gone = match self.producer.end.peer() {
             Peer::Dead => Some(SendError::PeerDead),
             Peer::Closed => Some(SendError::Closed),
@@ -380,7 +436,8 @@ impl Condition for Room<'_> {
     }
 
     fn check_again(&self, interval: Duration) -> Duration {
-        self.producer.end.check_again(interval)
+        let interval = self.producer.end.check_again(interval);
+        self.yields.map_or(interval, |yields| yields.min(interval))
     }
 
     fn before_sleep(&mut self) {

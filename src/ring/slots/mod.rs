@@ -50,13 +50,17 @@ mod table;
 #[cfg(loom)]
 #[path = "table_model.rs"]
 mod table;
+mod turn;
 mod word;
 
 pub(crate) use consumer::{Consumer, Found, Seek};
 pub(crate) use pending::Pending;
 pub(crate) use producer::{Claimed, Producer, Refused};
 pub(crate) use repair::Leases;
+#[cfg(loom)]
+pub(crate) use table::Life;
 pub(crate) use table::Table;
+pub(crate) use turn::Turn;
 
 use crate::error::Corrupt;
 use crate::layout::Shared;

@@ -2,7 +2,7 @@
 
 use super::repair::{self, Leases};
 use super::word::Word;
-use super::{Core, Look, Span};
+use super::{Core, Look, Span, Turn};
 use crate::error::Corrupt;
 use crate::frame;
 use crate::seq::Seq;
@@ -65,6 +65,10 @@ pub(crate) struct Producer {
     messages: u64,
     slots: u64,
     tombstones: u64,
+    /// The last turn of another that this producer has honoured.
+    pub(super) honoured: Turn,
+    /// Has this producer asked for the turn?
+    pub(super) asked: bool,
     /// How many slots the last batch took.
     pub(super) batch_slots: u64,
 }
@@ -73,8 +77,17 @@ impl Producer {
     /// A producer that holds the lease of its id, and whose line says that it is here.
     pub(crate) fn attach(core: Core, leases: &impl Leases) -> Result<Producer, Corrupt> {
         let at = core.further(Seq(0), &core.control.tail);
-        let mut producer =
-            Producer { core, at, open: Vec::new(), messages: 0, slots: 0, tombstones: 0, batch_slots: 8 };
+        let mut producer = Producer {
+            core,
+            at,
+            open: Vec::new(),
+            messages: 0,
+            slots: 0,
+            tombstones: 0,
+            honoured: Turn::default(),
+            asked: false,
+            batch_slots: 8,
+        };
         producer.tombstones = producer.core.abort_own()?;
         producer.sweep(leases, &[])?;
         Ok(producer)
@@ -107,6 +120,9 @@ impl Producer {
     /// [`send`]: Producer::send
     #[inline(always)]
     pub(crate) fn send_ready(&mut self, tag: u16, payload: &[u8]) -> bool {
+        if self.must_yield() {
+            return false;
+        }
         let at = self.at;
         let core = &mut self.core;
         if payload.len() as u64 > core.sizes.inline || !self.open.is_empty() {
@@ -181,6 +197,9 @@ impl Producer {
 
     /// Walks to where a claim of from `need` to `most` slots can be made; how many are free there.
     fn seek(&mut self, need: u64, most: u64) -> Result<u64, Refused> {
+        if self.must_yield() {
+            return Err(Refused::Full { need, free: 0, holder: 0 });
+        }
         for _ in 0..self.core.visits() {
             let word = self.core.load(self.at);
             match self.core.look(self.at, word)? {

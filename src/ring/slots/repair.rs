@@ -13,8 +13,8 @@ use crate::seq::Seq;
 pub(crate) trait Leases {
     /// Takes the lease of participant `id`, which is then proved dead; never the caller's own.
     fn try_take(&self, id: u32) -> bool;
-    /// Gives it back, now that nothing of what that participant left is to be repaired.
-    fn give_back(&self, id: u32);
+    /// Gives it back. `repaired`: nothing of what that participant left is to be repaired any more.
+    fn give_back(&self, id: u32, repaired: bool);
 }
 
 /// As whom a participant repairs.
@@ -40,6 +40,8 @@ pub(super) struct Repaired {
     pub(super) dropped: u64,
     /// Slots were freed.
     pub(super) freed: bool,
+    /// Whose messages were left to a consumer.
+    left: Owners,
 }
 
 impl Repaired {
@@ -90,7 +92,10 @@ pub(super) fn sweep(
         return Ok(Repaired::default());
     }
     let repaired = repair(core, dead, repairer);
-    dead.iter().for_each(|owner| leases.give_back(owner - 1));
+    for owner in dead.iter() {
+        let all = repaired.as_ref().is_ok_and(|repaired| !repaired.left.contains(owner));
+        leases.give_back(owner - 1, all);
+    }
     repaired
 }
 
@@ -164,6 +169,7 @@ impl Core {
                 repaired.dropped += 1;
                 repaired.freed = true;
             }
+            Some(State::Reading) => repaired.left.insert(word.owner()),
             _ => {}
         }
         Ok(())

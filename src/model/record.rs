@@ -1,13 +1,11 @@
-//! The door for the loom models: what is private to the crate and what they run, on the heap. Wrappers only.
+//! The record ring.
 
-use core::time::Duration;
-
+use super::Bell;
+use super::bell::BellOf;
 use crate::layout::Shared;
-use crate::layout::bell::BellLine;
 use crate::layout::participant::{Participant, Said};
 use crate::layout::spsc::{Control, Sizes};
 use crate::ring::record::{self, Claimed, Found, Pace, Pending, Refused, Window};
-use crate::wait::{self, Condition, Patience, Wait, bell};
 
 /// A ring and its participants' lines, without a segment. Clones are views of the same ring.
 #[derive(Clone, Debug)]
@@ -46,12 +44,12 @@ impl Ring {
 
     /// The bell for the consumer.
     pub fn data_bell(&self) -> Bell {
-        Bell(BellOf::Data(self.control.clone()))
+        Bell(BellOf::RecordData(self.control.clone()))
     }
 
     /// The bell for the producer.
     pub fn space_bell(&self) -> Bell {
-        Bell(BellOf::Space(self.control.clone()))
+        Bell(BellOf::RecordSpace(self.control.clone()))
     }
 
     /// The producer says goodbye.
@@ -215,68 +213,4 @@ impl Consumer {
     pub fn is_drained(&self) -> bool {
         self.0.is_drained()
     }
-}
-
-#[derive(Clone, Debug)]
-enum BellOf {
-    Data(Shared<Control>),
-    Space(Shared<Control>),
-}
-
-/// A bell of a ring.
-#[derive(Clone, Debug)]
-pub struct Bell(BellOf);
-
-impl Bell {
-    fn line(&self) -> &BellLine {
-        match &self.0 {
-            BellOf::Data(control) => &control.data_bell,
-            BellOf::Space(control) => &control.space_bell,
-        }
-    }
-
-    /// Wakes whoever sleeps; `true`: somebody said that they do.
-    pub fn ring(&self) -> bool {
-        bell::ring(self.line())
-    }
-
-    /// Says that the caller is about to sleep.
-    pub fn announce(&self) -> u32 {
-        bell::announce(self.line())
-    }
-
-    /// Sleeps until the bell is rung after `announced`.
-    pub fn sleep(&self, announced: u32) {
-        bell::sleep(self.line(), announced, Duration::MAX);
-    }
-
-    /// The shipped wait without a deadline: parks until `look` finds something.
-    pub fn wait<T>(&self, look: impl FnMut() -> Option<T>) -> T {
-        let patience =
-            Patience { how: Wait::Park, spin: Duration::ZERO, interval: Duration::MAX, deadline: None };
-        wait::wait(self.line(), &patience, &mut Looking(look))
-            .expect("a wait without a deadline finds something")
-    }
-}
-
-/// A condition of one closure.
-struct Looking<F>(F);
-
-impl<T, F: FnMut() -> Option<T>> Condition for Looking<F> {
-    type Found = T;
-
-    fn poll(&mut self) -> Option<T> {
-        (self.0)()
-    }
-
-    fn look(&mut self) -> Option<T> {
-        (self.0)()
-    }
-
-    /// The peer of a model lives.
-    fn check(&mut self) -> Option<T> {
-        None
-    }
-
-    fn before_sleep(&mut self) {}
 }
