@@ -412,7 +412,8 @@ pub enum RecvError {
     /// The producer has said goodbye, and everything it sent was received.
     #[error("closed: the producer has detached, and everything was received")]
     Closed,
-    /// The producer died without saying goodbye, and everything it committed was received.
+    /// The producer died without saying goodbye, and everything it committed was received. `mpmc`: no producer lives,
+    /// and one has died since the last one came.
     #[error("peer dead: the producer died; everything it committed was received")]
     PeerDead,
     /// This handle was inherited by a forked child; it belongs to the parent.

@@ -15,7 +15,7 @@ pub mod shape;
 mod sync;
 mod wait;
 
-pub use channel::{Backing, Geometry, inspect, mpmc, spsc};
+pub use channel::{Backing, Geometry, Peer, Tune, inspect, mpmc, spsc};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError};
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role};
@@ -23,7 +23,6 @@ pub use ringway_derive::Shape;
 pub use segment::Owner;
 pub use segment::address::Address;
 pub use shape::Shape;
-pub use spsc::{Peer, Tune};
 pub use sync::Fence;
 pub use wait::Wait;
 

@@ -62,7 +62,7 @@ pub struct ParticipantReport {
     pub id: u32,
     /// Whether it is there, by its lease.
     pub state: Peer,
-    /// `mpmc`: does it say that it holds a slot: a claim, or a message?
+    /// `mpmc`: does it hold a slot: a claim, or a message?
     pub holds: bool,
     /// Its process, by its own account; 0 if nobody was there yet.
     pub pid: u32,
@@ -207,12 +207,17 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
 fn participants(mapping: &Mapping, header: &Header, file: &File) -> Vec<ParticipantReport> {
     let sizes = header.sizes;
     let all = sizes.all_ids().map(|id| participant(mapping, file, id, role_of(sizes, id)));
-    all.filter(|report| sizes.places() == 1 || report.state != Peer::Absent).collect()
+    let mut seen: Vec<_> = all.filter(|report| sizes.places() == 1 || report.state != Peer::Absent).collect();
+    if let Sizes::Mpmc(sizes) = sizes {
+        let holders = slots::holders(&table_of(mapping, sizes), sizes);
+        seen.iter_mut().for_each(|report| report.holds = holders.contains(&report.id));
+    }
+    seen
 }
 
 fn participant(mapping: &Mapping, file: &File, id: u32, role: Role) -> ParticipantReport {
     let line: Shared<Participant> = mapping.part(line_at(id));
     let state = peer::state(&line, || Some(lease::is_held(file, id)));
-    let (pid, started, holds) = (line.pid(), line.started(), line.holds());
-    ParticipantReport { role, id, state, holds, pid, started, counters: line.counters() }
+    let (pid, started, counters) = (line.pid(), line.started(), line.counters());
+    ParticipantReport { role, id, state, holds: false, pid, started, counters }
 }

@@ -7,7 +7,9 @@ pub mod inspect;
 pub mod mpmc;
 mod peer;
 pub mod spsc;
+mod tune;
 mod window;
 
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;
+pub use tune::Tune;

@@ -1,16 +1,11 @@
 //! A bell's line: what a waiting side sleeps on. See `wait::bell`.
 
-use crate::sync::{AtomicU32, Futex};
+use crate::sync::Futex;
 
 /// A bell.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct BellLine {
-    /// The sequence of rings, and the bit that says that somebody sleeps.
+    /// The sequence of rings, and two bits: somebody sleeps, and everybody fences.
     pub(crate) word: Futex,
-    /// Not zero once a participant joined that cannot use `membarrier`.
-    pub(crate) symmetric: AtomicU32,
 }
-
-#[cfg(not(loom))]
-static_assertions::const_assert!(core::mem::offset_of!(BellLine, symmetric) == 4);

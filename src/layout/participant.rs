@@ -74,8 +74,8 @@ pub(crate) struct Entry {
     state: AtomicU32,
     pid: AtomicU32,
     started: AtomicU64,
-    /// A position at which this participant holds a slot, plus one; 0: it holds none, or is about to.
-    holding: AtomicU64,
+    /// Not 0 if this participant said goodbye and left messages that are to be delivered again.
+    leaves: AtomicU64,
     /// Not 0 while this participant sleeps, or is about to.
     asleep: AtomicU64,
     reserved: [AtomicU64; 4],
@@ -129,7 +129,7 @@ impl Entry {
         self.pid.store(pid, Ordering::Relaxed);
         self.started.store(started, Ordering::Relaxed);
         self.store_traffic(0, 0);
-        self.holding.store(0, Ordering::Relaxed);
+        self.leaves.store(0, Ordering::Relaxed);
         self.set_asleep(false);
         self.store_waits(0, 0, 0);
         self.store_repairs(0, 0, 0);
@@ -151,11 +151,17 @@ impl Entry {
 
     /// Says of a participant that is not here that what it left is repaired. The caller holds its lease.
     pub(crate) fn bury(&self) {
-        self.let_go();
+        self.leaves.store(0, Ordering::Relaxed);
         self.set_asleep(false);
         if self.said() == Said::Attached {
             self.state.store(BURIED, Ordering::Release); // edge: goodbye (release)
         }
+    }
+
+    /// Forgets that a participant died: another has come.
+    pub(crate) fn forgive(&self) {
+        // Whoever takes the place meanwhile has said so, and nothing is changed.
+        let _ = self.state.compare_exchange(BURIED, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// What the participant last said. An unknown value counts as "attached": the lease decides then.
@@ -179,16 +185,14 @@ impl Entry {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// Says that this participant is about to take hold of the slot at `position`.
-    #[inline(always)]
-    pub(crate) fn hold(&self, position: u64) {
-        self.holding.store(position.wrapping_add(1), Ordering::Relaxed);
+    /// Says that this participant, which is about to say goodbye, leaves messages that are to be delivered again.
+    pub(crate) fn leave_messages(&self) {
+        self.leaves.store(1, Ordering::Relaxed);
     }
 
-    /// Says that this participant holds no slot any more.
-    #[inline(always)]
-    pub(crate) fn let_go(&self) {
-        self.holding.store(0, Ordering::Relaxed);
+    /// May this participant have left something, if it is not here any more?
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.said() == Said::Attached || self.leaves.load(Ordering::Relaxed) != 0
     }
 
     /// Says whether this participant sleeps.
@@ -199,11 +203,6 @@ impl Entry {
     /// Does this participant say that it sleeps?
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::Relaxed) != 0
-    }
-
-    /// Does this participant say that it holds a slot? Nothing but how soon others look again depends on it.
-    pub(crate) fn holds(&self) -> bool {
-        self.holding.load(Ordering::Relaxed) != 0
     }
 
     /// Writes down what was sent or received.
@@ -255,8 +254,15 @@ mod tests {
         line.bury();
         assert_eq!(line.said(), Said::Closed, "who has said goodbye did not die");
         line.attach(8, 9);
-        line.hold(0);
+        line.leave_messages();
+        line.close();
+        assert!(line.is_suspect());
         line.bury();
-        assert!(line.said() == Said::Buried && !line.holds());
+        assert!(line.said() == Said::Closed && !line.is_suspect());
+        line.attach(9, 9);
+        line.bury();
+        assert_eq!(line.said(), Said::Buried);
+        line.forgive();
+        assert_eq!(line.said(), Said::Closed);
     }
 }

@@ -2,5 +2,8 @@
 
 #[cfg(not(loom))]
 mod copy;
+mod lag;
 pub(crate) mod record;
 pub(crate) mod slots;
+
+pub(crate) use lag::Pace;

@@ -21,6 +21,7 @@ use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::error::{Corrupt, OpenError};
 use crate::frame::HEADER;
 use crate::layout::header::{Birth, Header, Plan};
 use crate::layout::participant::{self, Participant, Said};
-use crate::layout::{Role, Sizes, spsc};
+use crate::layout::{Kind, Role, Sizes, spsc};
 use address::Address;
 use lease::{Lease, Membership};
 use mapping::Mapping;
@@ -42,6 +43,9 @@ use process::Home;
 /// How often to start over when a ring disappears between looking and joining, or appears between looking
 /// and creating. Each round means that another process made progress.
 const ROUNDS: u32 = 1000;
+
+/// How often, a millisecond apart, one looks for a free place while there is none.
+const REPAIR_PATIENCE: u32 = 20;
 
 /// How a segment is to be found, made and mapped.
 #[derive(Clone, Debug)]
@@ -79,7 +83,9 @@ impl Request {
 /// A segment, joined as one participant.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    pub(crate) mapping: Mapping,
+    /// Shared by the handles of one process that were made from one another: a line under two addresses would cost
+    /// some processors a miss.
+    pub(crate) mapping: Arc<Mapping>,
     pub(crate) header: Header,
     pub(crate) text: String,
     /// Which participant this is: its line in the table, and its lease.
@@ -315,17 +321,28 @@ fn own_lease(
 ) -> Result<(Lease, u32), OpenError> {
     let home = home(text)?;
     let lease = Lease::open(home, || place::reopen(file, text))?;
-    for id in sizes.ids(role) {
-        let taken = lease::take(&lease, id).map_err(|source| OpenError::System {
-            call: "lock (OFD)",
-            place: text.to_owned(),
-            source,
-        })?;
-        if taken {
+    // Where others repair what the dead left, they have the leases of the dead for a moment.
+    let attempts = if sizes.kind() == Kind::Mpmc { REPAIR_PATIENCE } else { 1 };
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(id) = take_free(&lease, text, sizes.ids(role))? {
             return Ok((lease, id));
         }
     }
     Err(no_place(mapping, text, sizes, role))
+}
+
+/// Takes the first lease of `ids` that is free.
+fn take_free(lease: &Lease, text: &str, ids: Range<u32>) -> Result<Option<u32>, OpenError> {
+    let failed = |source| OpenError::System { call: "lock (OFD)", place: text.to_owned(), source };
+    for id in ids {
+        if lease::take(lease, id).map_err(failed)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 /// The error of one who finds every place of `role` taken. A single holder is named, as far as it has said who it
@@ -390,21 +407,23 @@ pub(crate) fn boot_id() -> u128 {
 
 impl Segment {
     fn joined(
-        mapping: Mapping,
+        mapping: impl Into<Arc<Mapping>>,
         header: Header,
         text: &str,
         lease: Option<Lease>,
         id: u32,
     ) -> Result<Segment, OpenError> {
         let home = home(text)?;
-        Ok(Segment { mapping, header, text: text.to_owned(), id, place: None, lease, home })
+        Ok(Segment { mapping: mapping.into(), header, text: text.to_owned(), id, place: None, lease, home })
     }
 
     /// Joins the same segment as one more participant.
-    pub(crate) fn join_again(&self, request: &Request, role: Role) -> Result<Segment, OpenError> {
+    pub(crate) fn join_again(&self, role: Role) -> Result<Segment, OpenError> {
         let file = File::from(self.descriptor()?);
         let _membership = membership(&file, &self.text)?;
-        let mut segment = join_description(&file, &self.text, request, role)?;
+        let (lease, id) = own_lease(&file, &self.mapping, &self.text, self.header.sizes, role)?;
+        let (mapping, header) = (self.mapping.clone(), self.header.clone());
+        let mut segment = Segment::joined(mapping, header, &self.text, Some(lease), id)?;
         segment.place = self.place.clone();
         Ok(segment)
     }

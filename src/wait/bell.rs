@@ -1,10 +1,10 @@
 //! The bell: a futex word that says whether somebody sleeps.
 //!
 //! ```text
-//!  31                                              1   0
-//! +------------------------------------------------+---+
-//! |              how often it was rung             | S |   S: somebody sleeps
-//! +------------------------------------------------+---+
+//!  31                                          2   1   0
+//! +--------------------------------------------+---+---+   S: somebody sleeps
+//! |            how often it was rung           | F | S |   F: both sides run a full fence, since a participant
+//! +--------------------------------------------+---+---+      joined that cannot use `membarrier`
 //! ```
 //!
 //! # Why no wake-up is lost
@@ -32,33 +32,50 @@ use crate::sync::{Fence, Ordering, Woken, heavy_fence, light_fence};
 
 /// Somebody sleeps, or is about to.
 const ASLEEP: u32 = 1;
+/// Both sides run a full fence.
+const FULL_FENCE: u32 = 2;
 /// One ring of the bell.
-const RING: u32 = 2;
+const RING: u32 = 4;
 
 /// Which fences the participants of this bell use.
-#[inline(always)]
 pub(crate) fn fence_of(bell: &BellLine) -> Fence {
-    if bell.symmetric.load(Ordering::Relaxed) == 0 { Fence::Asymmetric } else { Fence::Symmetric }
+    fence_in(bell.word.load(Ordering::Relaxed))
+}
+
+fn fence_in(word: u32) -> Fence {
+    if word & FULL_FENCE == 0 { Fence::Asymmetric } else { Fence::Symmetric }
 }
 
 /// Says that a participant joined that cannot use `membarrier`. Who rings at this very moment may still use the
 /// light fence; the bounded wait covers that.
 pub(crate) fn make_symmetric(bell: &BellLine) {
-    bell.symmetric.store(1, Ordering::Relaxed);
+    bell.word.fetch_or(FULL_FENCE, Ordering::Relaxed);
 }
 
 /// Wakes whoever sleeps on a condition that the caller has just made true. `true`: somebody said that they
 /// sleep. Without a sleeper: a load and no system call.
 #[inline(always)]
 pub(crate) fn ring(bell: &BellLine) -> bool {
-    light_fence(fence_of(bell));
+    light_fence(Fence::Asymmetric);
     let word = bell.word.load(Ordering::Relaxed);
-    word & ASLEEP != 0 && wake(bell, word)
+    word & (ASLEEP | FULL_FENCE) != 0 && wake(bell, word)
+}
+
+/// The bell's word, read again behind a full fence if that is how this bell's participants do it.
+fn read_again(bell: &BellLine, word: u32) -> u32 {
+    match fence_in(word) {
+        Fence::Asymmetric => word,
+        Fence::Symmetric => {
+            light_fence(Fence::Symmetric);
+            bell.word.load(Ordering::Relaxed)
+        }
+    }
 }
 
 #[cold]
 #[inline(never)]
-fn wake(bell: &BellLine, mut word: u32) -> bool {
+fn wake(bell: &BellLine, word: u32) -> bool {
+    let mut word = read_again(bell, word);
     while word & ASLEEP != 0 {
         let rung = (word & !ASLEEP).wrapping_add(RING);
         match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
@@ -76,14 +93,15 @@ fn wake(bell: &BellLine, mut word: u32) -> bool {
 /// somebody said that they sleep. Without a sleeper: a load and no system call.
 #[inline(always)]
 pub(crate) fn ring_some(bell: &BellLine, count: u32) -> bool {
-    light_fence(fence_of(bell));
+    light_fence(Fence::Asymmetric);
     let word = bell.word.load(Ordering::Relaxed);
-    word & ASLEEP != 0 && wake_some(bell, word, count)
+    word & (ASLEEP | FULL_FENCE) != 0 && wake_some(bell, word, count)
 }
 
 #[cold]
 #[inline(never)]
-fn wake_some(bell: &BellLine, mut word: u32, count: u32) -> bool {
+fn wake_some(bell: &BellLine, word: u32, count: u32) -> bool {
+    let mut word = read_again(bell, word);
     while word & ASLEEP != 0 {
         let rung = word.wrapping_add(RING);
         match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
@@ -111,7 +129,7 @@ fn clear(bell: &BellLine, rung: u32) {
 /// go on or [`sleep`].
 pub(crate) fn announce(bell: &BellLine) -> u32 {
     let word = bell.word.fetch_or(ASLEEP, Ordering::Relaxed) | ASLEEP;
-    heavy_fence(fence_of(bell));
+    heavy_fence(fence_in(word));
     word
 }
 

@@ -167,6 +167,11 @@ impl Waiting<'_> {
 }
 
 impl Patience {
+    /// Is the time up?
+    pub(crate) fn is_spent(&self) -> bool {
+        self.deadline.is_some() && self.is_over(now())
+    }
+
     fn is_over(&self, time: Duration) -> bool {
         self.deadline.is_some_and(|deadline| time >= deadline)
     }

@@ -4,12 +4,12 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::{Drain, Message, Peer};
+use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::error::{OpenError, RecvError};
+use crate::layout::Role;
 use crate::layout::participant::Counters;
 use crate::ring::slots::{self, Found, Seek};
-use crate::sync::pause;
 use crate::wait::{self, Condition, Patience, Wait};
 
 /// A receiving end of a ring. Dropping it says goodbye; messages that it has not received stay for others (also those
@@ -19,14 +19,15 @@ use crate::wait::{self, Condition, Patience, Wait};
 pub struct Consumer {
     pub(super) ring: slots::Consumer,
     pub(super) end: End,
+    tune: Tune,
 }
 
 impl Consumer {
-    pub(super) fn attach(end: End) -> Result<Consumer, OpenError> {
+    pub(super) fn attach(end: End, tune: Tune) -> Result<Consumer, OpenError> {
         let at_most_once = end.header().at_most_once;
-        let ring =
-            slots::Consumer::attach(end.core(), &end, at_most_once).map_err(|corrupt| end.refuse(corrupt))?;
-        Ok(Consumer { ring, end })
+        let ring = slots::Consumer::attach(end.core(), &end, at_most_once, tune.pace())
+            .map_err(|corrupt| end.refuse(corrupt))?;
+        Ok(Consumer { ring, end, tune })
     }
 
     /// Another consumer of the same ring: a participant of its own.
@@ -34,7 +35,7 @@ impl Consumer {
     /// # Errors
     /// As [`Options::consumer`](super::Options::consumer).
     pub fn try_clone(&self) -> Result<Consumer, OpenError> {
-        Consumer::attach(self.end.join_again()?)
+        Consumer::attach(self.end.join_again(Role::Consumer)?, self.tune)
     }
 
     /// Receives a message, borrowed in place; blocks while there is none. It is released when the [`Message`] is
@@ -52,8 +53,9 @@ impl Consumer {
         }
     }
 
-    /// Receives a message if there is one now. Makes no system call but to wake a sleeping producer when the message
-    /// is dropped, and, while there is none, about once per liveness interval to look whether somebody died, whose
+    /// Receives a message if there is one now. An empty ring costs one `pause`; the first empty look after a dense
+    /// stream waits as [`Tune`] says. Makes no system call but to wake a sleeping producer when the message is
+    /// dropped, and, while there is none, about once per liveness interval to look whether somebody died, whose
     /// message is then this consumer's.
     ///
     /// # Errors
@@ -114,7 +116,7 @@ impl Consumer {
     /// The short way: a message is there. `None` for every other reason, which the long way tells apart.
     #[inline(always)]
     fn take_ready(&mut self) -> Option<Found> {
-        if self.end.is_home() && !self.ring.holds() { self.ring.find_ready() } else { None }
+        if self.end.is_home() { self.ring.find_ready() } else { None }
     }
 
     /// The short way of a call that may wait: a message is there, or will be in a moment.
@@ -128,7 +130,7 @@ impl Consumer {
     #[inline(never)]
     fn spin(&mut self) -> Option<Found> {
         (0..wait::POLLS).find_map(|_| {
-            pause();
+            self.ring.lag();
             self.take_ready()
         })
     }
@@ -139,6 +141,10 @@ impl Consumer {
         // If the producers had said goodbye before it, an empty look is the last.
         let goodbye = self.end.peers_said_goodbye();
         let mut found = self.find()?;
+        if found.is_none() {
+            self.ring.lag();
+            found = self.find()?;
+        }
         if found.is_none() && self.end.missed() {
             let died = self.end.peer();
             self.repair(0)?;
@@ -175,8 +181,12 @@ impl Consumer {
             if let Some(found) = self.find()? {
                 break found;
             }
-            let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
             let seen = self.ring.seek()?;
+            // A message that a wait has found may be another's by now, again and again.
+            if patience.as_ref().is_some_and(Patience::is_spent) {
+                return Err(self.out_of_time(seen));
+            }
+            let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
             self.wait(seen, patience)?;
         };
         if patience.is_some() && self.ring.seek()? == Seek::Ready {
@@ -220,9 +230,18 @@ impl Consumer {
         Ok(repaired)
     }
 
+    /// Releases the message in hand.
     #[inline(always)]
-    pub(super) fn release(&mut self) {
+    pub(super) fn release_held(&self, found: &Found) {
         // What a forked child inherited is the parent's to release.
+        if self.end.is_home() {
+            self.ring.release_held(found);
+            self.end.ring(&self.end.control.space_bell);
+        }
+    }
+
+    /// Releases everything that was taken.
+    pub(super) fn release(&mut self) {
         if self.end.is_home() && self.ring.holds() {
             self.ring.release();
             self.end.ring(&self.end.control.space_bell);
@@ -262,6 +281,12 @@ impl Consumer {
         self.end.counters(self.ring.received(), self.ring.repairs())
     }
 
+    /// Changes how a stream is polled.
+    pub fn set_tune(&mut self, tune: Tune) {
+        self.tune = tune;
+        self.ring.set_pace(tune.pace());
+    }
+
     /// Changes how blocking calls wait.
     pub fn set_wait(&mut self, wait: Wait) {
         self.end.set_wait(wait);
@@ -285,6 +310,9 @@ impl Drop for Consumer {
         if self.end.segment.home().is_here() {
             self.release();
             self.ring.write_down();
+            if self.ring.leaves_messages() {
+                self.end.line.leave_messages();
+            }
             self.end.say_goodbye(|| self.ring.is_drained());
         }
     }
@@ -308,6 +336,11 @@ impl Next<'_> {
         }
     }
 
+    /// Who holds what stands in the way; 0: nobody.
+    fn holder(&self) -> u32 {
+        if let Seek::Blocked(owner) = self.seen { owner } else { 0 }
+    }
+
     /// Nothing more will come, for the reason `error`, if everything was received and released.
     fn last(&mut self, error: RecvError) -> Option<Result<(), RecvError>> {
         let found = self.seek();
@@ -319,7 +352,7 @@ impl Condition for Next<'_> {
     type Found = Result<(), RecvError>;
 
     fn poll(&mut self) -> Option<Self::Found> {
-        pause();
+        self.consumer.ring.lag();
         self.seek()
     }
 
@@ -328,8 +361,7 @@ impl Condition for Next<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
-        let holder = if let Seek::Blocked(owner) = self.seen { owner } else { 0 };
-        if let Err(corrupt) = self.consumer.repair(holder) {
+        if let Err(corrupt) = self.consumer.repair(self.holder()) {
             return Some(Err(corrupt.into()));
         }
         match self.consumer.end.peer() {
@@ -340,7 +372,7 @@ impl Condition for Next<'_> {
     }
 
     fn check_again(&self, interval: Duration) -> Duration {
-        self.consumer.end.check_again(interval)
+        self.consumer.end.check_again(self.holder(), interval)
     }
 
     fn before_sleep(&mut self) {

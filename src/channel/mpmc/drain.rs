@@ -29,11 +29,10 @@ impl<'a> Drain<'a> {
         if !self.consumer.end.is_home() {
             return Some(Err(RecvError::Forked));
         }
-        self.consumer.ring.keep();
-        if self.consumer.ring.kept() >= (self.consumer.slots() as u64 / 8).max(1) {
+        if self.consumer.ring.taken() >= (self.consumer.slots() as u64 / 8).max(1) {
             return None;
         }
-        match self.consumer.ring.find() {
+        match self.consumer.ring.find_next() {
             Ok(found) => Some(Ok(Message::new(self.consumer, found?, false))),
             Err(corrupt) => Some(Err(corrupt.into())),
         }

@@ -13,7 +13,7 @@ use crate::layout::mpmc::{Control, Sizes};
 use crate::layout::participant::{Counters, Participant, Said, line_at};
 use crate::layout::{self, Role, Shared};
 use crate::ring::slots::{Core, Leases};
-use crate::segment::{Request, Segment};
+use crate::segment::Segment;
 use crate::wait::{Patience, bell, now};
 
 /// How many times as often the sleeper that watches the others looks whether somebody died.
@@ -27,21 +27,13 @@ pub(super) struct End {
     endpoint: Endpoint,
     pub(super) control: Shared<Control>,
     sizes: Sizes,
-    /// How this end was opened, for clones.
-    request: Request,
     /// Calls in a row that found nothing, and when to look next whether somebody died.
     misses: Cell<u32>,
     look_at: Cell<Duration>,
 }
 
 impl End {
-    pub(super) fn new(
-        segment: Segment,
-        request: Request,
-        role: Role,
-        backing: Backing,
-        patience: Patience,
-    ) -> End {
+    pub(super) fn new(segment: Segment, role: Role, backing: Backing, patience: Patience) -> End {
         let layout::Sizes::Mpmc(sizes) = segment.header.sizes else {
             unreachable!("a request for an mpmc ring opens no other")
         };
@@ -49,13 +41,14 @@ impl End {
         let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
         // Before anything is taken: whoever dies from now on is looked for.
         endpoint.say_hello([&control.data.bell, &control.space_bell]);
-        End { endpoint, control, sizes, request, misses: Cell::new(0), look_at: Cell::new(Duration::ZERO) }
+        let end = End { endpoint, control, sizes, misses: Cell::new(0), look_at: Cell::new(Duration::ZERO) };
+        end.lines(role).for_each(|(_, line)| line.forgive());
+        end
     }
 
-    /// Joins the same ring as one more participant with the same role.
-    pub(super) fn join_again(&self) -> Result<End, OpenError> {
-        let segment = self.segment.join_again(&self.request, self.role)?;
-        Ok(End::new(segment, self.request.clone(), self.role, self.backing, self.patience))
+    /// Joins the same ring as one more participant.
+    pub(super) fn join_again(&self, role: Role) -> Result<End, OpenError> {
+        Ok(End::new(self.segment.join_again(role)?, role, self.backing, self.patience))
     }
 
     /// The slots, seen as this participant.
@@ -92,12 +85,8 @@ impl End {
         ids.filter(|id| *id != self.segment.id).map(|id| (id, self.line_of(id)))
     }
 
-    /// Everybody else.
-    fn others(&self) -> impl Iterator<Item = (u32, Shared<Participant>)> + '_ {
-        self.lines(Role::Producer).chain(self.lines(Role::Consumer))
-    }
-
-    /// Has every participant of the other side that was ever here said goodbye, at least one? Makes no system call.
+    /// Has every participant of the other side that was ever here said goodbye, at least one? Makes no system call
+    /// while one of them has not.
     pub(super) fn peers_said_goodbye(&self) -> bool {
         let mut closed = false;
         for (_, line) in self.lines(self.peer_role()) {
@@ -107,7 +96,8 @@ impl End {
                 Said::Attached | Said::Buried => return false,
             }
         }
-        closed
+        // One may have come while the lines were read, to one that was read already, before the last one left.
+        closed && self.peer() == Peer::Closed
     }
 
     /// What is known of the other side, taken together: whether anybody lives there, else how they went.
@@ -137,10 +127,13 @@ impl End {
         peer
     }
 
-    /// Who may have left something and is not here: it said that it is here, or that it holds a slot.
+    /// Who may have left something that this end may repair, and is not here.
     pub(super) fn died(&self) -> Vec<u32> {
         let dead = |id: u32| matches!(self.segment.lives_id(id), Some(Ok(false)));
-        let suspects = self.others().filter(|(_, line)| line.said() == Said::Attached || line.holds());
+        // What dead consumers had in hand is left to consumers.
+        let consumers = (self.role == Role::Consumer).then(|| self.lines(Role::Consumer));
+        let lines = self.lines(Role::Producer).chain(consumers.into_iter().flatten());
+        let suspects = lines.filter(|(_, line)| line.is_suspect());
         suspects.map(|(id, _)| id).filter(|id| dead(*id)).collect()
     }
 
@@ -158,15 +151,13 @@ impl End {
     }
 
     /// How long to sleep before looking again whether somebody died. One sleeper of each role, that with the lowest
-    /// id, looks often while it matters: somebody holds a slot, or another consumer may take a message while this one
-    /// sleeps. (The kernel wakes the longest sleeper first, so it is seldom that one that a message wakes.)
-    pub(super) fn check_again(&self, interval: Duration) -> Duration {
+    /// id, looks often while it matters: it waits for a `holder`, or another consumer may have a message in hand, or
+    /// take one while this one sleeps. (The kernel wakes the longest sleeper first, so it is seldom that one that a
+    /// message wakes.)
+    pub(super) fn check_again(&self, holder: u32, interval: Duration) -> Duration {
         let watched = self.lines(self.role).any(|(id, line)| id < self.segment.id && line.is_asleep());
-        let may_take = |line: &Participant| self.role == Role::Consumer && line.said() == Said::Attached;
-        let matters = || {
-            self.others().any(|(_, line)| line.holds())
-                || self.lines(self.role).any(|(_, line)| may_take(&line))
-        };
+        let may_take = |line: &Participant| self.role == Role::Consumer && line.is_suspect();
+        let matters = || holder != 0 || self.lines(self.role).any(|(_, line)| may_take(&line));
         if !watched && matters() { interval / WATCH } else { interval }
     }
 

@@ -10,7 +10,8 @@ use crate::ring::slots::Found;
 #[derive(Debug)]
 #[must_use = "a message that is dropped at once is released unread"]
 pub struct Message<'a> {
-    consumer: &'a mut Consumer,
+    consumer: &'a Consumer,
+    bytes: &'a [u8],
     found: Found,
     /// Release on drop; the messages of a drain are released together.
     release: bool,
@@ -18,8 +19,8 @@ pub struct Message<'a> {
 
 impl<'a> Message<'a> {
     #[inline(always)]
-    pub(super) fn new(consumer: &'a mut Consumer, found: Found, release: bool) -> Self {
-        Message { consumer, found, release }
+    pub(super) fn new(consumer: &'a Consumer, found: Found, release: bool) -> Self {
+        Message { consumer, bytes: consumer.ring.payload(&found), found, release }
     }
 
     /// The number that the producer gave the message; 0 if it gave none.
@@ -47,14 +48,14 @@ impl Deref for Message<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &[u8] {
-        self.consumer.ring.payload(&self.found)
+        self.bytes
     }
 }
 
 impl AsRef<[u8]> for Message<'_> {
     #[inline(always)]
     fn as_ref(&self) -> &[u8] {
-        self
+        self.bytes
     }
 }
 
@@ -62,7 +63,7 @@ impl Drop for Message<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.release {
-            self.consumer.release();
+            self.consumer.release_held(&self.found);
         }
     }
 }

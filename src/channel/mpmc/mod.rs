@@ -39,7 +39,7 @@ mod message;
 mod options;
 mod producer;
 
-pub use super::Peer;
+pub use super::{Peer, Tune};
 pub use batch::Batch;
 pub use claim::Claim;
 pub use consumer::Consumer;

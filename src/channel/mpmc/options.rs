@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use super::end::End;
 use super::{Consumer, Producer};
-use crate::channel::Backing;
 use crate::channel::common::Common;
+use crate::channel::{Backing, Tune};
 use crate::error::OpenError;
 use crate::layout::mpmc::Sizes;
 use crate::layout::{self, Role};
 use crate::segment::address::Address;
-use crate::segment::{self, Owner, Request};
+use crate::segment::{self, Owner, Request, Segment};
 use crate::wait::Wait;
 
 /// How rings are made, found and waited on: `ringway::mpmc::options()`.
@@ -25,6 +25,7 @@ pub struct Options {
     inline: usize,
     participants: usize,
     at_most_once: bool,
+    tune: Tune,
     common: Common,
 }
 
@@ -36,6 +37,7 @@ impl Options {
             inline: 48,
             participants: 64,
             at_most_once: false,
+            tune: Tune::Balanced,
             common: Common::new(),
         }
     }
@@ -137,6 +139,12 @@ impl Options {
         self
     }
 
+    /// How consumers poll a stream.
+    pub fn tune(mut self, tune: Tune) -> Self {
+        self.tune = tune;
+        self
+    }
+
     /// Attaches as a producer of the ring at `address`. Does not wait for a consumer.
     ///
     /// # Errors
@@ -161,7 +169,7 @@ impl Options {
         A: TryInto<Address>,
         OpenError: From<A::Error>,
     {
-        Consumer::attach(self.join(address.try_into()?, Role::Consumer)?)
+        Consumer::attach(self.join(address.try_into()?, Role::Consumer)?, self.tune)
     }
 
     /// A producer and a consumer of a new ring in a sealed memfd. More attach by
@@ -172,11 +180,10 @@ impl Options {
     pub fn pair(&self) -> Result<(Producer, Consumer), OpenError> {
         let request = self.request()?;
         let file = segment::create_memfd(&request)?;
-        let join = |role| {
-            let segment = segment::join_memfd(&file, &request, role)?;
-            Ok::<_, OpenError>(self.end(segment, request.clone(), role, Backing::Fd))
-        };
-        Ok((Producer::attach(join(Role::Producer)?)?, Consumer::attach(join(Role::Consumer)?)?))
+        let segment = segment::join_memfd(&file, &request, Role::Producer)?;
+        let producer = Producer::attach(self.end(segment, Role::Producer, Backing::Fd))?;
+        let consumer = Consumer::attach(producer.end.join_again(Role::Consumer)?, self.tune)?;
+        Ok((producer, consumer))
     }
 
     /// Creates the ring at `address` and attaches nobody. It stays until it was used and drained, or removed.
@@ -192,13 +199,12 @@ impl Options {
     }
 
     fn join(&self, address: Address, role: Role) -> Result<End, OpenError> {
-        let request = self.request()?;
-        let segment = segment::join(&address, &request, role)?;
-        Ok(self.end(segment, request, role, Backing::of(&address)))
+        let segment = segment::join(&address, &self.request()?, role)?;
+        Ok(self.end(segment, role, Backing::of(&address)))
     }
 
-    fn end(&self, segment: segment::Segment, request: Request, role: Role, backing: Backing) -> End {
-        End::new(segment, request, role, backing, self.common.patience())
+    fn end(&self, segment: Segment, role: Role, backing: Backing) -> End {
+        End::new(segment, role, backing, self.common.patience())
     }
 
     fn request(&self) -> Result<Request, OpenError> {
@@ -207,7 +213,11 @@ impl Options {
         let places = u32::try_from(self.participants).unwrap_or(u32::MAX);
         let sizes = Sizes::new(slots, self.slot_size as u64, self.inline as u64, places).map_err(
             |(option, value, rule)| {
-                let asked = if option == "slots" { self.slots as u64 } else { value };
+                let asked = match option {
+                    "slots" => self.slots as u64,
+                    "participants" => self.participants as u64,
+                    _ => value,
+                };
                 OpenError::Option { option, asked, rule }
             },
         )?;

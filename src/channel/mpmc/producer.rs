@@ -7,6 +7,7 @@ use super::end::End;
 use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::error::{OpenError, SendError};
+use crate::layout::Role;
 use crate::layout::participant::Counters;
 use crate::ring::slots::{self, Claimed, Refused, Turn};
 use crate::sync::pause;
@@ -33,7 +34,7 @@ impl Producer {
     /// # Errors
     /// As [`Options::producer`](super::Options::producer).
     pub fn try_clone(&self) -> Result<Producer, OpenError> {
-        Producer::attach(self.end.join_again()?)
+        Producer::attach(self.end.join_again(Role::Producer)?)
     }
 
     /// Sends a copy of `message`; blocks while the ring is full.
@@ -145,6 +146,12 @@ impl Producer {
             match attempt(self) {
                 Ok(done) => break Ok(done),
                 Err(refused) => {
+                    // Room that a wait has found may be another's by now, again and again.
+                    if let (Some(Refused::Full { holder, .. }), Some(patience)) = (refused, &patience)
+                        && Patience::is_spent(patience)
+                    {
+                        break Err(self.out_of_time(holder));
+                    }
                     let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
                     if let Err(error) = self.wait_after(refused, len, patience) {
                         break Err(error);
@@ -436,7 +443,7 @@ impl Condition for Room<'_> {
     }
 
     fn check_again(&self, interval: Duration) -> Duration {
-        let interval = self.producer.end.check_again(interval);
+        let interval = self.producer.end.check_again(self.holder, interval);
         self.yields.map_or(interval, |yields| yields.min(interval))
     }
 

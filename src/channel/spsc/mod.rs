@@ -24,13 +24,13 @@ mod options;
 mod producer;
 mod typed;
 
-pub use super::Peer;
+pub use super::{Peer, Tune};
 pub use batch::Batch;
 pub use claim::Claim;
 pub use consumer::Consumer;
 pub use drain::Drain;
 pub use message::Message;
-pub use options::{Options, Tune};
+pub use options::Options;
 pub use producer::Producer;
 pub use typed::{TypedClaim, TypedConsumer, TypedMessage, TypedOptions, TypedProducer};
 

@@ -2,13 +2,13 @@
 
 use core::cell::Cell;
 
-use super::lag::{Lag, Pace};
 use super::{Window, boundary, stride, within};
 use crate::error::Corrupt;
 use crate::frame::{self, Record};
 use crate::layout::Shared;
 use crate::layout::participant::Participant;
 use crate::layout::spsc::{Control, Sizes};
+use crate::ring::lag::{Lag, Pace};
 use crate::seq::Seq;
 use crate::sync::Ordering;
 

@@ -25,7 +25,6 @@
 //! by `taken` which ones the old consumer had in hand.
 
 mod consumer;
-mod lag;
 mod producer;
 #[cfg(not(loom))]
 mod window;
@@ -34,7 +33,6 @@ mod window;
 mod window;
 
 pub(crate) use consumer::{Consumer, Found};
-pub(crate) use lag::Pace;
 pub(crate) use producer::{Claimed, Pending, Producer, Refused};
 pub(crate) use window::Window;
 

@@ -1,13 +1,16 @@
 //! The consumer's side: find, take, read, release.
 
+use core::cell::Cell;
 use std::collections::VecDeque;
 
 use super::repair::{self, Leases};
 use super::word::Word;
-use super::{Core, Look, Span};
+use super::{Core, HINT_SHIFT, Look, Slot, Span, swap};
 use crate::error::Corrupt;
 use crate::frame;
+use crate::ring::lag::{Lag, Pace};
 use crate::seq::Seq;
+use crate::sync::Ordering;
 
 /// A message that this consumer has taken and not released.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,9 @@ pub(crate) struct Found {
     len: u64,
     pub(crate) tag: u16,
     pub(crate) redelivered: bool,
+    /// The slot, and what its release makes of its word.
+    slot: Slot,
+    free: Word,
 }
 
 /// What a consumer meets at the head.
@@ -30,6 +36,10 @@ pub(crate) enum Seek {
     Blocked(u32),
 }
 
+/// Positions that no message has: nothing is in hand; nothing is, but messages are kept.
+const NOTHING: Seq = Seq(u64::MAX);
+const KEPT: Seq = Seq(u64::MAX - 1);
+
 /// A consumer of a slot ring.
 #[derive(Debug)]
 pub(crate) struct Consumer {
@@ -37,16 +47,29 @@ pub(crate) struct Consumer {
     at_most_once: bool,
     /// At most where the head is: up to here this consumer has walked.
     at: Seq,
+    /// The word that the short way goes on from: that of a message of one slot at `at`; [`Word::NEVER`] while there
+    /// are messages to be delivered again.
+    expected: Word,
+    /// Bytes of the largest message of one slot.
+    largest_of_one: u64,
+    /// Did the short way find a message the last time?
+    in_stream: bool,
+    lag: Lag,
+    /// Messages received when the ring was last found empty.
+    run_began: u64,
+    /// What this consumer's hold of one slot says beside the lap.
+    take_one: Word,
     /// Messages that dead consumers had in hand: this one's now, to be delivered again.
     adopted: VecDeque<Span>,
-    /// The message in hand.
-    held: Span,
+    /// Where the message in hand begins, or [`NOTHING`], or [`KEPT`].
+    held: Cell<Seq>,
     /// Messages that are kept until a drain ends.
     kept: Vec<Span>,
     /// Has this consumer freed slots since it was last asked?
     freed: bool,
     messages: u64,
-    slots: u64,
+    /// Slots that they took beyond one each.
+    more_slots: u64,
     redelivered: u64,
     dropped: u64,
     tombstones: u64,
@@ -54,18 +77,31 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// A consumer that holds the lease of its id, and whose line says that it is here.
-    pub(crate) fn attach(core: Core, leases: &impl Leases, at_most_once: bool) -> Result<Consumer, Corrupt> {
+    pub(crate) fn attach(
+        core: Core,
+        leases: &impl Leases,
+        at_most_once: bool,
+        pace: Pace,
+    ) -> Result<Consumer, Corrupt> {
         let at = core.further(Seq(0), &core.control.head);
+        let largest_of_one = core.slot_bytes();
+        let take_one = Word::reading(0, 1, core.me);
         let mut consumer = Consumer {
             core,
             at_most_once,
             at,
+            expected: Word::NEVER,
+            largest_of_one,
+            in_stream: false,
+            lag: Lag::new(pace),
+            run_began: 0,
+            take_one,
             adopted: VecDeque::new(),
-            held: Span::NONE,
+            held: Cell::new(NOTHING),
             kept: Vec::new(),
             freed: false,
             messages: 0,
-            slots: 0,
+            more_slots: 0,
             redelivered: 0,
             dropped: 0,
             tombstones: 0,
@@ -94,14 +130,18 @@ impl Consumer {
         self.dropped += repaired.dropped;
         self.freed |= repaired.freed;
         self.adopted.extend(repaired.adopted);
-        if !self.adopted.is_empty() {
-            self.core.line.hold(self.at.0);
-        }
+        self.expect();
+    }
+
+    /// Expects a message of one slot next, unless there are messages to be delivered again.
+    fn expect(&mut self) {
+        let nothing = self.adopted.is_empty();
+        self.expected = if nothing { Word::ready(self.core.lap(self.at), 1) } else { Word::NEVER };
     }
 
     /// Messages received, and bytes of the slots they took.
     pub(crate) fn received(&self) -> (u64, u64) {
-        (self.messages, self.slots * self.core.slot_bytes())
+        (self.messages, (self.messages + self.more_slots) * self.core.slot_bytes())
     }
 
     /// What this consumer repaired: tombstones made, messages delivered again, messages dropped.
@@ -113,31 +153,80 @@ impl Consumer {
         &self.core
     }
 
-    /// Takes the next message if it is there: the short way of [`find`].
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.lag.set_pace(pace);
+    }
+
+    /// Waits a little after a look that found nothing, as `Lag` says.
+    pub(crate) fn lag(&mut self) {
+        let run = self.messages - self.run_began;
+        if run == 0 {
+            self.lag.wait_on();
+        } else {
+            self.run_began = self.messages;
+            self.lag.end_run(run, run * self.core.sizes.stride());
+        }
+    }
+
+    /// Takes the next message if it is there and takes one slot: the short way of [`find`].
     ///
     /// [`find`]: Consumer::find
     #[inline(always)]
     pub(crate) fn find_ready(&mut self) -> Option<Found> {
-        if !self.adopted.is_empty() {
+        let (at, ready) = (self.at, self.expected);
+        if ready == Word::NEVER || self.held.get() != NOTHING {
             return None;
         }
-        let word = self.core.load(self.at);
-        let span = word.span();
-        let ready = word == Word::ready(self.core.lap(self.at), span);
-        if ready && span.wrapping_sub(1) < self.core.to_end(self.at) { self.take(word, span) } else { None }
+        let slot = self.core.table.slot(at.0);
+        // In a stream the swap comes first: the line is then fetched once, and not to be read before.
+        if !self.in_stream && slot.word().load(Ordering::Relaxed) != ready.0 {
+            return None;
+        }
+        let taken = swap(&slot, ready, ready.taken(self.take_one));
+        if taken != self.in_stream {
+            self.in_stream = taken;
+        }
+        if !taken {
+            return None;
+        }
+        let Some((len, tag)) =
+            frame::as_message(slot.load_meta()).filter(|(len, _)| *len <= self.largest_of_one)
+        else {
+            self.take_corrupt(at);
+            return None;
+        };
+        let next = at.after(1);
+        self.at = next;
+        if (at.0 ^ next.0) >> HINT_SHIFT != 0 {
+            self.pass_boundary();
+        }
+        self.held.set(at);
+        self.messages += 1;
+        Some(Found { at, span: 1, len, tag, redelivered: false, slot, free: ready.next_free() })
+    }
+
+    /// A message that cannot be one was taken: every further call meets it again, and nobody else does.
+    #[cold]
+    fn take_corrupt(&mut self, at: Seq) {
+        self.adopted.push_back(Span { at, slots: 1 });
+        self.move_to(at.after(1));
+        self.expect();
+    }
+
+    /// Does what is not to be done for each message.
+    #[cold]
+    fn pass_boundary(&mut self) {
+        self.core.control.head.store(self.at.0, Ordering::Release); // edge: hint (release)
+        self.expect();
     }
 
     /// Takes the message at this consumer's position, whose word is `word`. `None`: another consumer was faster, or
     /// the length is none that fits.
-    #[inline(always)]
     fn take(&mut self, word: Word, slots: u64) -> Option<Found> {
         let span = Span { at: self.at, slots };
-        // Read while the message is nobody's: if somebody takes it meanwhile, the swap fails.
         let (len, tag) = self.message(span)?;
-        self.core.line.hold(span.at.0);
         let reading = Word::reading(self.core.lap(span.at), slots, self.core.me);
         if !self.core.swap(span.at, word, reading) {
-            self.let_go();
             return None;
         }
         self.move_to(span.end());
@@ -145,18 +234,18 @@ impl Consumer {
     }
 
     /// Length and tag of the message in a span, if they are those of one that fits.
-    #[inline(always)]
     fn message(&self, span: Span) -> Option<(u64, u16)> {
-        let (len, tag) = frame::as_message(self.core.table.load_meta(span.at.0))?;
+        let (len, tag) = frame::as_message(self.core.table.slot(span.at.0).load_meta())?;
         self.core.table.fits(span.at.0, span.slots, len).then_some((len, tag))
     }
 
-    #[inline(always)]
     fn have(&mut self, span: Span, len: u64, tag: u16, redelivered: bool) -> Found {
-        self.held = span;
+        self.held.set(span.at);
         self.messages += 1;
-        self.slots += span.slots;
-        Found { at: span.at, span: span.slots, len, tag, redelivered }
+        self.more_slots += span.slots - 1;
+        let slot = self.core.table.slot(span.at.0);
+        let free = Word::free(self.core.lap(span.at) + 1);
+        Found { at: span.at, span: span.slots, len, tag, redelivered, slot, free }
     }
 
     /// Takes the next message if there is one now.
@@ -198,7 +287,7 @@ impl Consumer {
     }
 
     fn bad_message(&self, span: Span) -> Corrupt {
-        let found = self.core.table.load_meta(span.at.0);
+        let found = self.core.table.slot(span.at.0).load_meta();
         let allowed = (span.slots * self.core.sizes.slot_size).max(self.core.sizes.inline);
         Corrupt { what: "length and tag of a message", found, allowed }
     }
@@ -208,6 +297,12 @@ impl Consumer {
         if !self.adopted.is_empty() {
             return Ok(Seek::Ready);
         }
+        let sought = self.walk();
+        self.expect();
+        sought
+    }
+
+    fn walk(&mut self) -> Result<Seek, Corrupt> {
         for _ in 0..self.core.visits() {
             let word = self.core.load(self.at);
             match self.core.look(self.at, word)? {
@@ -226,13 +321,11 @@ impl Consumer {
 
     fn pass_tombstone(&mut self, word: Word, slots: u64) {
         let span = Span { at: self.at, slots };
-        self.core.line.hold(span.at.0);
         if self.core.swap(span.at, word, Word::releasing(self.core.lap(span.at), slots, self.core.me)) {
             self.move_to(span.end());
             self.core.stamp(span);
             self.freed = true;
         }
-        self.let_go();
     }
 
     #[inline(always)]
@@ -241,61 +334,82 @@ impl Consumer {
         self.at = to;
     }
 
-    /// Says that nothing is in hand, unless something is. Messages that are to be delivered again count: if this
-    /// consumer leaves before that, others take them over as from a dead one.
-    #[inline(always)]
-    fn let_go(&self) {
-        if self.kept.is_empty() && self.adopted.is_empty() && self.held.slots == 0 {
-            self.core.line.let_go();
-        }
-    }
-
     /// The payload of a message that is taken.
     #[inline(always)]
     pub(crate) fn payload(&self, found: &Found) -> &[u8] {
+        if found.span == 1 {
+            return self.core.table.bytes_of_one(&found.slot, found.at.0, found.len);
+        }
         self.core.table.bytes(found.at.0, found.span, found.len)
     }
 
-    /// Keeps the message in hand until [`release`](Consumer::release).
-    pub(crate) fn keep(&mut self) {
-        if self.held.slots > 0 {
-            self.kept.push(self.held);
-            self.held = Span::NONE;
+    /// Takes the next message and keeps the one in hand, and those kept before, until [`release`].
+    ///
+    /// [`release`]: Consumer::release
+    pub(crate) fn find_next(&mut self) -> Result<Option<Found>, Corrupt> {
+        self.keep();
+        self.held.set(NOTHING);
+        let found = match self.find_ready() {
+            Some(found) => Ok(Some(found)),
+            None => self.find(),
+        };
+        if !matches!(found, Ok(Some(_))) {
+            self.keep();
         }
+        found
+    }
+
+    /// Keeps the message in hand until [`release`](Consumer::release).
+    fn keep(&mut self) {
+        self.kept.extend(self.put_down());
+        if !self.kept.is_empty() {
+            self.held.set(KEPT);
+        }
+    }
+
+    /// The span of the message in hand, which is then no more.
+    fn put_down(&self) -> Option<Span> {
+        let at = self.held.replace(NOTHING);
+        // It is this consumer's, so its word is as this consumer left it.
+        (at != NOTHING && at != KEPT).then(|| Span { at, slots: self.core.load(at).span() })
     }
 
     /// Does this consumer have anything to release?
     #[inline(always)]
     pub(crate) fn holds(&self) -> bool {
-        self.held.slots > 0 || !self.kept.is_empty()
+        self.held.get() != NOTHING
     }
 
-    /// How many messages are kept.
-    pub(crate) fn kept(&self) -> u64 {
-        self.kept.len() as u64
+    /// How many messages are in hand or kept.
+    pub(crate) fn taken(&self) -> u64 {
+        let held = self.held.get();
+        self.kept.len() as u64 + u64::from(held != NOTHING && held != KEPT)
+    }
+
+    /// Releases the message in hand.
+    #[inline(always)]
+    pub(crate) fn release_held(&self, found: &Found) {
+        if found.span == 1 {
+            found.slot.word().store(found.free.0, Ordering::Release); // edge: free (release)
+        } else {
+            self.core.release(Span { at: found.at, slots: found.span });
+        }
+        self.held.set(NOTHING);
     }
 
     /// Releases everything that was taken.
-    #[inline(always)]
     pub(crate) fn release(&mut self) {
-        if self.held.slots == 1 {
-            self.core.store(self.held.at, Word::free(self.core.lap(self.held.at) + 1));
-        } else if self.held.slots > 0 {
-            self.core.release(self.held);
+        if let Some(span) = self.put_down() {
+            self.core.release(span);
         }
-        self.held = Span::NONE;
-        if !self.kept.is_empty() {
-            self.release_kept();
+        for span in self.kept.drain(..) {
+            self.core.release(span);
         }
-        self.let_go();
     }
 
-    #[cold]
-    fn release_kept(&mut self) {
-        for span in &self.kept {
-            self.core.release(*span);
-        }
-        self.kept.clear();
+    /// Is something to be delivered again, which others must take over if this consumer leaves?
+    pub(crate) fn leaves_messages(&self) -> bool {
+        !self.adopted.is_empty()
     }
 
     /// Were slots freed that no release tells of: tombstones, and what the dead left?

@@ -59,6 +59,7 @@ pub(crate) use producer::{Claimed, Producer, Refused};
 pub(crate) use repair::Leases;
 #[cfg(loom)]
 pub(crate) use table::Life;
+use table::Slot;
 pub(crate) use table::Table;
 pub(crate) use turn::Turn;
 
@@ -95,17 +96,21 @@ enum Look {
     Newer(Seq),
 }
 
+#[inline(always)]
+fn swap(slot: &Slot, seen: Word, word: Word) -> bool {
+    // edge: claim, take (release); free, commit (acquire)
+    slot.word().compare_exchange(seen.0, word.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
 /// A span that a participant holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     at: Seq,
-    /// How many slots; 0: nothing is held.
+    /// How many slots.
     slots: u64,
 }
 
 impl Span {
-    const NONE: Span = Span { at: Seq(0), slots: 0 };
-
     fn end(self) -> Seq {
         self.at.after(self.slots)
     }
@@ -159,27 +164,29 @@ impl Core {
 
     #[inline(always)]
     fn load(&self, at: Seq) -> Word {
-        Word(self.table.word(self.index(at)).load(Ordering::Acquire)) // edge: claim, commit, take, free (acquire)
+        Word(self.table.slot(at.0).word().load(Ordering::Acquire)) // edge: claim, commit, take, free (acquire)
     }
 
     /// Stores a word that is the caller's to change.
     #[inline(always)]
     fn store(&self, at: Seq, word: Word) {
-        self.table.word(self.index(at)).store(word.0, Ordering::Release); // edge: commit, free (release)
+        self.table.slot(at.0).word().store(word.0, Ordering::Release); // edge: commit, free (release)
     }
 
     #[inline(always)]
     fn swap(&self, at: Seq, seen: Word, word: Word) -> bool {
-        let slot = self.table.word(self.index(at));
-        // edge: claim, take (release); free, commit (acquire)
-        slot.compare_exchange(seen.0, word.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        swap(&self.table.slot(at.0), seen, word)
     }
 
     /// What `word`, read at `at`, means to a walker there.
     fn look(&self, at: Seq, word: Word) -> Result<Look, Corrupt> {
         match word.laps_ahead(self.lap(at)) {
             0 => self.look_now(at, word),
-            LAP_MASK => Ok(Look::Behind { owner: if word.is_held() { word.owner() } else { 0 } }),
+            LAP_MASK if word.is_held() => {
+                self.check_owner(word.owner())?;
+                Ok(Look::Behind { owner: word.owner() })
+            }
+            LAP_MASK => Ok(Look::Behind { owner: 0 }),
             ahead if ahead > LAP_MASK / 2 => {
                 Err(Corrupt { what: "lap of a slot", found: word.lap(), allowed: self.lap(at) & LAP_MASK })
             }
@@ -195,7 +202,9 @@ impl Core {
             return Err(bad_state(word));
         };
         if state == State::Free {
-            return Ok(Look::Free);
+            let free = Word::free(word.lap());
+            let extra = Corrupt { what: "free slot", found: word.0, allowed: free.0 };
+            return if word == free { Ok(Look::Free) } else { Err(extra) };
         }
         let (span, owner) = (word.span(), word.owner());
         if span.wrapping_sub(1) >= self.to_end(at) {
@@ -229,8 +238,7 @@ impl Core {
     /// Writes a hint now and then: when the way from `from` to `to` passed a boundary.
     #[inline(always)]
     fn hint(&self, hint: &AtomicU64, from: Seq, to: Seq) {
-        let stride = HINT_SHIFT.min(self.shift);
-        if from.0 >> stride != to.0 >> stride {
+        if (from.0 ^ to.0) >> HINT_SHIFT != 0 {
             hint.store(to.0, Ordering::Release); // edge: hint (release)
         }
     }
@@ -267,27 +275,43 @@ impl Core {
         used(&self.table, self.sizes)
     }
 
-    /// Is every slot free?
+    /// Is there no message, in the ring or in anybody's hands, and no claim? Tombstones are nothing.
     pub(crate) fn is_drained(&self) -> bool {
-        (0..self.sizes.slots).all(|index| self.load(Seq(index)).state() == Some(State::Free))
+        let mut spans = spans(&self.table, self.sizes);
+        spans.all(|word| matches!(word.state(), Some(State::Free | State::Aborted)))
     }
+}
+
+/// The words of all spans, and of all slots that are free.
+fn spans(table: &Table, sizes: Sizes) -> impl Iterator<Item = Word> {
+    let mut index = 0;
+    core::iter::from_fn(move || {
+        if index >= sizes.slots {
+            return None;
+        }
+        let word = Word(table.slot(index).word().load(Ordering::Acquire)); // edge: claim, commit, take, free (acquire)
+        index += word.slots();
+        Some(word)
+    })
 }
 
 /// How many slots are not free, as far as an onlooker can tell while others go on.
 pub(crate) fn used(table: &Table, sizes: Sizes) -> Result<u64, Corrupt> {
     let mut used = 0;
-    let mut index = 0;
-    while index < sizes.slots {
-        let word = Word(table.word(index).load(Ordering::Acquire)); // edge: claim, commit, take, free (acquire)
-        let span = match word.state() {
+    for word in spans(table, sizes) {
+        match word.state() {
             None => return Err(bad_state(word)),
-            Some(State::Free) => 0,
-            Some(_) => word.span().clamp(1, sizes.slots - index),
-        };
-        used += span;
-        index += span.max(1);
+            Some(State::Free) => {}
+            Some(_) => used += word.slots(),
+        }
     }
-    Ok(used)
+    Ok(used.min(sizes.slots))
+}
+
+/// Which participants hold a slot, in order of slots.
+pub(crate) fn holders(table: &Table, sizes: Sizes) -> Vec<u32> {
+    let held = spans(table, sizes).filter(|word| word.is_held());
+    held.filter_map(|word| word.owner().checked_sub(1)).collect()
 }
 
 fn bad_state(word: Word) -> Corrupt {

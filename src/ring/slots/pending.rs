@@ -37,7 +37,7 @@ impl Producer {
             _ => self.extend(batch, span)?,
         };
         self.core.table.write(left.at.0, span, payload);
-        self.core.table.store_meta(left.at.0, frame::message(len, tag));
+        self.core.table.slot(left.at.0).store_meta(frame::message(len, tag));
         let word = Word::ready(self.core.lap(left.at), span);
         if batch.firsts.len() < self.open.len() {
             batch.firsts.push(word);

@@ -2,10 +2,11 @@
 
 use super::repair::{self, Leases};
 use super::word::Word;
-use super::{Core, Look, Span, Turn};
+use super::{Core, HINT_SHIFT, Look, Span, Turn, swap};
 use crate::error::Corrupt;
 use crate::frame;
 use crate::seq::Seq;
+use crate::sync::Ordering;
 
 /// Why a claim was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +61,19 @@ pub(crate) struct Producer {
     pub(super) core: Core,
     /// At most where the tail is: up to here this producer has walked.
     at: Seq,
+    /// The word that the short way goes on from: that of a free slot at `at`; [`Word::NEVER`] while something is open.
+    expected: Word,
+    /// Bytes of the largest message of one slot.
+    largest_of_one: u64,
+    /// Did the short way find a free slot the last time?
+    in_stream: bool,
+    /// What this producer's claim of one slot says beside the lap.
+    claim_one: Word,
     /// The spans that are claimed and not committed: a claim's, or a batch's.
     pub(super) open: Vec<Span>,
     messages: u64,
-    slots: u64,
+    /// Slots that they took beyond one each.
+    more_slots: u64,
     tombstones: u64,
     /// The last turn of another that this producer has honoured.
     pub(super) honoured: Turn,
@@ -77,19 +87,26 @@ impl Producer {
     /// A producer that holds the lease of its id, and whose line says that it is here.
     pub(crate) fn attach(core: Core, leases: &impl Leases) -> Result<Producer, Corrupt> {
         let at = core.further(Seq(0), &core.control.tail);
+        let largest_of_one = core.slot_bytes();
+        let claim_one = Word::writing(0, 1, core.me);
         let mut producer = Producer {
             core,
             at,
+            expected: Word::NEVER,
+            largest_of_one,
+            in_stream: false,
+            claim_one,
             open: Vec::new(),
             messages: 0,
-            slots: 0,
+            more_slots: 0,
             tombstones: 0,
             honoured: Turn::default(),
             asked: false,
-            batch_slots: 8,
+            batch_slots: 1,
         };
         producer.tombstones = producer.core.abort_own()?;
         producer.sweep(leases, &[])?;
+        producer.expect();
         Ok(producer)
     }
 
@@ -102,7 +119,7 @@ impl Producer {
 
     /// Messages sent, and bytes of the slots they took.
     pub(crate) fn sent(&self) -> (u64, u64) {
-        (self.messages, self.slots * self.core.slot_bytes())
+        (self.messages, (self.messages + self.more_slots) * self.core.slot_bytes())
     }
 
     /// Claims of dead producers that this one turned into tombstones.
@@ -114,45 +131,51 @@ impl Producer {
         &self.core
     }
 
-    /// Copies a message that fits a descriptor in and commits it, if the next slot is free: the short way of
+    /// Copies a message that fits one slot in and commits it, if the next slot is free: the short way of
     /// [`send`]. `false`: nothing was done.
     ///
     /// [`send`]: Producer::send
     #[inline(always)]
     pub(crate) fn send_ready(&mut self, tag: u16, payload: &[u8]) -> bool {
-        if self.must_yield() {
+        let (at, free) = (self.at, self.expected);
+        let len = payload.len() as u64;
+        if len > self.largest_of_one || free == Word::NEVER || self.must_yield() {
             return false;
         }
-        let at = self.at;
-        let core = &mut self.core;
-        if payload.len() as u64 > core.sizes.inline || !self.open.is_empty() {
+        let slot = self.core.table.slot(at.0);
+        // In a stream the swap comes first: the line is then fetched once, and not to be read before.
+        if !self.in_stream && slot.word().load(Ordering::Relaxed) != free.0 {
             return false;
         }
-        let lap = core.lap(at);
-        let free = Word::free(lap);
-        if core.load(at) != free {
+        let claimed = swap(&slot, free, free.becomes(self.claim_one));
+        if claimed != self.in_stream {
+            self.in_stream = claimed;
+        }
+        if !claimed {
             return false;
         }
-        core.line.hold(at.0);
-        if !core.swap(at, free, Word::writing(lap, 1, core.me)) {
-            return false;
-        }
+        self.core.table.write_one(&slot, at.0, payload);
+        slot.store_meta(frame::message(len, tag));
+        slot.word().store(free.becomes(Word::ready(0, 1)).0, Ordering::Release); // edge: commit (release)
+        self.messages += 1;
         let next = at.after(1);
-        core.table.write(at.0, 1, payload);
-        core.table.store_meta(at.0, frame::message(payload.len() as u64, tag));
-        core.store(at, Word::ready(lap, 1));
-        core.line.let_go();
-        core.hint(&core.control.tail, at, next);
-        self.pass(next, 1);
+        self.at = next;
+        if (at.0 ^ next.0) >> HINT_SHIFT != 0 {
+            self.pass_boundary();
+        }
         true
     }
 
-    /// Moves on behind a message.
-    #[inline(always)]
-    fn pass(&mut self, next: Seq, slots: u64) {
-        self.at = next;
-        self.messages += 1;
-        self.slots += slots;
+    /// Does what is not to be done for each message.
+    #[cold]
+    fn pass_boundary(&mut self) {
+        self.core.control.tail.store(self.at.0, Ordering::Release); // edge: hint (release)
+        self.expect();
+    }
+
+    /// Expects the next slot to be free, unless something is open.
+    fn expect(&mut self) {
+        self.expected = if self.open.is_empty() { Word::free(self.core.lap(self.at)) } else { Word::NEVER };
     }
 
     /// Copies a message in and commits it.
@@ -172,8 +195,11 @@ impl Producer {
 
     /// How many slots a message of `len` bytes takes.
     pub(super) fn span(&self, len: u64) -> Result<u64, Refused> {
-        let sizes = self.core.sizes;
-        if len <= sizes.largest() { Ok(sizes.span(len)) } else { Err(Refused::TooLarge) }
+        match len {
+            len if len <= self.largest_of_one => Ok(1),
+            len if len <= self.core.sizes.largest() => Ok(self.core.sizes.span(len)),
+            _ => Err(Refused::TooLarge),
+        }
     }
 
     /// Claims from `need` to `most` slots in a row.
@@ -181,15 +207,11 @@ impl Producer {
         for _ in 0..self.core.visits() {
             let slots = self.seek(need, most)?;
             let (at, lap) = (self.at, self.core.lap(self.at));
-            self.core.line.hold(at.0);
             if self.core.swap(at, Word::free(lap), Word::writing(lap, slots, self.core.me)) {
                 let span = Span { at, slots };
                 self.open.push(span);
                 self.move_to(span.end());
                 return Ok(span);
-            }
-            if self.open.is_empty() {
-                self.core.line.let_go();
             }
         }
         Err(Refused::Full { need, free: 0, holder: 0 })
@@ -200,6 +222,13 @@ impl Producer {
         if self.must_yield() {
             return Err(Refused::Full { need, free: 0, holder: 0 });
         }
+        self.note_turn();
+        let sought = self.walk(need, most);
+        self.expect();
+        sought
+    }
+
+    fn walk(&mut self, need: u64, most: u64) -> Result<u64, Refused> {
         for _ in 0..self.core.visits() {
             let word = self.core.load(self.at);
             match self.core.look(self.at, word)? {
@@ -256,6 +285,7 @@ impl Producer {
     fn move_to(&mut self, to: Seq) {
         self.core.hint(&self.core.control.tail, self.at, to);
         self.at = to;
+        self.expect();
     }
 
     /// The payload of a claim.
@@ -277,22 +307,21 @@ impl Producer {
         if span == 1 && len <= self.core.sizes.inline && room > self.core.sizes.inline {
             self.core.table.move_inline(at.0, len);
         }
-        self.core.table.store_meta(at.0, frame::message(len, tag));
+        self.core.table.slot(at.0).store_meta(frame::message(len, tag));
         self.core.store(at, Word::ready(self.core.lap(at), span));
         self.close();
-        self.messages += 1;
-        self.slots += span;
+        self.count(1, span);
     }
 
     /// Nothing is open any more.
     pub(super) fn close(&mut self) {
         self.open.clear();
-        self.core.line.let_go();
+        self.expect();
     }
 
     pub(super) fn count(&mut self, messages: u64, slots: u64) {
         self.messages += messages;
-        self.slots += slots;
+        self.more_slots += slots - messages;
     }
 
     /// Aborts whatever is claimed and not committed: tombstones, which consumers pass over. `false`: nothing is.

@@ -22,7 +22,7 @@ pub(crate) trait Leases {
 pub(super) enum As {
     /// A producer, who leaves dead consumers' messages to consumers.
     Producer,
-    /// A consumer, who takes dead consumers' messages over. `near`: a position less than half the numbers' circle
+    /// A consumer, who takes one dead consumer's messages over and leaves those of others to other consumers. `near`: a position less than half the numbers' circle
     /// from the ring's, to tell the whole lap from the part in a word.
     Adopter { near: Seq },
     /// A consumer of a ring that delivers at most once: it drops them.
@@ -40,7 +40,9 @@ pub(super) struct Repaired {
     pub(super) dropped: u64,
     /// Slots were freed.
     pub(super) freed: bool,
-    /// Whose messages were left to a consumer.
+    /// From whom they are.
+    adopted_from: u32,
+    /// Whose messages were left to other consumers.
     left: Owners,
 }
 
@@ -80,7 +82,7 @@ pub(super) fn sweep(
     suspects: &[u32],
     repairer: As,
 ) -> Result<Repaired, Corrupt> {
-    let mut candidates = owners(core)?;
+    let mut candidates = owners(core, repairer)?;
     suspects.iter().for_each(|id| candidates.insert(id + 1));
     let mut dead = Owners::default();
     for owner in candidates.iter() {
@@ -99,12 +101,13 @@ pub(super) fn sweep(
     repaired
 }
 
-/// Whoever else holds a slot now.
-fn owners(core: &Core) -> Result<Owners, Corrupt> {
+/// Whoever else holds a slot now, and something that `repairer` may repair.
+fn owners(core: &Core, repairer: As) -> Result<Owners, Corrupt> {
     let mut owners = Owners::default();
     for index in 0..core.sizes.slots {
         let word = core.load(Seq(index));
-        if word.is_held() && word.owner() != core.me {
+        let others = word.is_held() && word.owner() != core.me;
+        if others && !(repairer == As::Producer && word.state() == Some(State::Reading)) {
             core.check_owner(word.owner())?;
             owners.insert(word.owner());
         }
@@ -159,11 +162,12 @@ impl Core {
                 self.stamp(span);
                 repaired.freed = true;
             }
-            Some(State::Reading) if adopts => {
+            Some(State::Reading) if adopts && [0, word.owner()].contains(&repaired.adopted_from) => {
+                repaired.adopted_from = word.owner();
                 self.store(at, Word::reading(lap, span.slots, self.me));
                 repaired.adopted.push(span);
             }
-            Some(State::Reading) if repairer != As::Producer => {
+            Some(State::Reading) if !adopts && repairer != As::Producer => {
                 self.store(at, Word::releasing(lap, span.slots, word.owner()));
                 self.stamp(span);
                 repaired.dropped += 1;

@@ -42,36 +42,11 @@ impl Table {
 
     /// The descriptor of slot `index`.
     #[inline(always)]
-    fn descriptor(&self, index: u64) -> NonNull<u8> {
+    pub(crate) fn slot(&self, index: u64) -> Slot {
         let at = (index & self.mask) * self.stride;
         // SAFETY: masked, so one of the ring's descriptors.
-        unsafe { self.descriptors.add(at as usize) }
-    }
-
-    /// The slot word of slot `index`.
-    #[inline(always)]
-    pub(crate) fn word(&self, index: u64) -> &AtomicU64 {
-        // SAFETY: a descriptor begins with its word, aligned, and lives as long as the table.
-        unsafe { self.descriptor(index).cast::<AtomicU64>().as_ref() }
-    }
-
-    /// The second word of the descriptor of slot `index`.
-    #[inline(always)]
-    fn meta(&self, index: u64) -> &AtomicU64 {
-        // SAFETY: the descriptor's second word is within it.
-        let meta = unsafe { self.descriptor(index).add(8) };
-        // SAFETY: aligned as the descriptor is, and used as an atomic only.
-        unsafe { meta.cast::<AtomicU64>().as_ref() }
-    }
-
-    #[inline(always)]
-    pub(crate) fn load_meta(&self, index: u64) -> u64 {
-        self.meta(index).load(Ordering::Relaxed)
-    }
-
-    #[inline(always)]
-    pub(crate) fn store_meta(&self, index: u64, meta: u64) {
-        self.meta(index).store(meta, Ordering::Relaxed);
+        let descriptor = unsafe { self.descriptors.add(at as usize) };
+        Slot { descriptor, inline: self.inline }
     }
 
     /// Where the `len` bytes of payload of the span of `span` slots at `index` begin; `None` if they do not fit.
@@ -79,8 +54,7 @@ impl Table {
     fn payload(&self, index: u64, span: u64, len: u64) -> Option<NonNull<u8>> {
         let index = index & self.mask;
         if span == 1 && len <= self.inline {
-            // SAFETY: the inline payload is within the descriptor.
-            return Some(unsafe { self.descriptor(index).add(DESCRIPTOR_HEAD as usize) });
+            return Some(self.slot(index).payload());
         }
         if span > self.mask + 1 - index || len > span * self.slot_size {
             return None;
@@ -125,10 +99,30 @@ impl Table {
         );
         // SAFETY: the slot's block is within the ring.
         let from = unsafe { self.blocks.add(block as usize) };
-        // SAFETY: the inline payload is within the descriptor.
-        let to = unsafe { self.descriptor(index).add(DESCRIPTOR_HEAD as usize) };
+        let to = self.slot(index).payload();
         // SAFETY: both have room for `len` bytes, as just checked, and belong to the caller's claim.
         unsafe { to.copy_from_nonoverlapping(from, len as usize) };
+    }
+
+    /// Copies a payload into one slot, at `index`, that is the caller's.
+    #[inline(always)]
+    pub(crate) fn write_one(&mut self, slot: &Slot, index: u64, payload: &[u8]) {
+        if slot.takes(payload.len() as u64) {
+            // SAFETY: the caller owns the slot; the room in its descriptor is a multiple of eight.
+            unsafe { copy_words(slot.payload(), payload) };
+        } else {
+            self.write(index, 1, payload);
+        }
+    }
+
+    /// The payload of one slot, at `index`, that the caller has taken; empty if it does not fit.
+    #[inline(always)]
+    pub(crate) fn bytes_of_one(&self, slot: &Slot, index: u64, len: u64) -> &[u8] {
+        if slot.takes(len) {
+            // SAFETY: in the descriptor; the caller owns the slot, so nobody writes it.
+            return unsafe { core::slice::from_raw_parts(slot.payload().as_ptr(), len as usize) };
+        }
+        self.bytes(index, 1, len)
     }
 
     /// Copies a payload into a span that is the caller's.
@@ -142,5 +136,56 @@ impl Table {
             // SAFETY: the caller owns the span; room, inline or in blocks, is a multiple of eight.
             unsafe { copy_words(start, payload) };
         }
+    }
+}
+
+/// A slot's descriptor. Whoever keeps one keeps the table too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    descriptor: NonNull<u8>,
+    inline: u64,
+}
+
+// SAFETY: as the table's.
+unsafe impl Send for Slot {}
+
+impl Slot {
+    /// The slot word.
+    #[inline(always)]
+    pub(crate) fn word(&self) -> &AtomicU64 {
+        // SAFETY: a descriptor begins with its word, aligned, and lives as long as the table.
+        unsafe { self.descriptor.cast::<AtomicU64>().as_ref() }
+    }
+
+    /// The second word of the descriptor.
+    #[inline(always)]
+    fn meta(&self) -> &AtomicU64 {
+        // SAFETY: the descriptor's second word is within it.
+        let meta = unsafe { self.descriptor.add(8) };
+        // SAFETY: aligned as the descriptor is, and used as an atomic only.
+        unsafe { meta.cast::<AtomicU64>().as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn load_meta(&self) -> u64 {
+        self.meta().load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store_meta(&self, meta: u64) {
+        self.meta().store(meta, Ordering::Relaxed);
+    }
+
+    /// Where the inline payload begins.
+    #[inline(always)]
+    fn payload(&self) -> NonNull<u8> {
+        // SAFETY: the inline payload is within the descriptor.
+        unsafe { self.descriptor.add(DESCRIPTOR_HEAD as usize) }
+    }
+
+    /// Does a message of `len` bytes lie in the descriptor?
+    #[inline(always)]
+    fn takes(&self, len: u64) -> bool {
+        len <= self.inline
     }
 }

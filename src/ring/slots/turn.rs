@@ -10,7 +10,7 @@
 //! ```text
 //!  63                              16 15    10 9        0
 //! +----------------------------------+--------+----------+
-//! |              serial              | length |  owner   |   0: nobody's turn
+//! |              serial              | length |  owner   |   owner 0: nobody's turn
 //! +----------------------------------+--------+----------+
 //! ```
 
@@ -33,6 +33,7 @@ const LENGTH_MAX: u64 = 10;
 pub(crate) struct Turn(u64);
 
 impl Turn {
+    #[inline(always)]
     fn owner(self) -> u32 {
         (self.0 & ((1 << OWNER_BITS) - 1)) as u32
     }
@@ -46,6 +47,11 @@ impl Turn {
         SHORTEST * (1 << self.length())
     }
 
+    /// Nobody's turn. The serial stays, so that the next turn is not taken for one that was honoured.
+    fn nobodys(self) -> Turn {
+        Turn(self.0 & !(SERIAL - 1))
+    }
+
     /// The next turn of `owner`: longer, if this one was its own.
     fn next(self, owner: u32) -> Turn {
         let length = if self.owner() == owner { (self.length() + 1).min(LENGTH_MAX) } else { 0 };
@@ -55,21 +61,33 @@ impl Turn {
 }
 
 impl Producer {
+    #[inline(always)]
+    fn turn_now(&self) -> Turn {
+        Turn(self.core.control.data.turn.load(Ordering::Relaxed))
+    }
+
     /// Whether it is somebody else's turn, which this producer has not honoured yet.
     #[inline(always)]
     pub(super) fn must_yield(&self) -> bool {
-        let turn = self.core.control.data.turn.load(Ordering::Relaxed);
-        turn != 0 && self.is_foreign(turn)
+        let turn = self.turn_now();
+        turn != self.honoured && self.is_foreign(turn)
     }
 
-    fn is_foreign(&self, turn: u64) -> bool {
-        turn != self.honoured.0 && Turn(turn).owner() != self.core.me
+    fn is_foreign(&self, turn: Turn) -> bool {
+        turn != self.honoured && turn.owner() != 0 && turn.owner() != self.core.me
     }
 
     /// The turn that this producer has to honour.
     pub(crate) fn turn(&self) -> Option<Turn> {
-        let turn = self.core.control.data.turn.load(Ordering::Relaxed);
-        (turn != 0 && self.is_foreign(turn)).then_some(Turn(turn))
+        Some(self.turn_now()).filter(|turn| self.is_foreign(*turn))
+    }
+
+    /// Remembers that it is nobody's turn, so that the short way need not look closer.
+    pub(super) fn note_turn(&mut self) {
+        let turn = self.turn_now();
+        if turn.owner() == 0 {
+            self.honoured = turn;
+        }
     }
 
     /// This producer has honoured `turn`, and goes on.
@@ -79,15 +97,13 @@ impl Producer {
 
     /// Asks for the turn, for a message of `len` bytes. `None`: it takes a single slot, or another has the turn.
     pub(crate) fn ask_for_turn(&mut self, len: u64) -> Option<Turn> {
-        let turn = self.core.control.data.turn.load(Ordering::Relaxed);
-        if self.core.sizes.span(len) < 2 || (turn != 0 && self.is_foreign(turn)) {
+        let turn = self.turn_now();
+        if self.core.sizes.span(len) < 2 || self.is_foreign(turn) {
             return None;
         }
-        let next = Turn(turn).next(self.core.me);
-        let word = &self.core.control.data.turn;
-        word.compare_exchange(turn, next.0, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-        self.asked = true;
-        Some(next)
+        let next = turn.next(self.core.me);
+        self.asked |= self.replace_turn(turn, next);
+        self.asked.then_some(next)
     }
 
     /// Gives the turn back, if this producer has it. `true`: others may go on.
@@ -95,15 +111,13 @@ impl Producer {
         if !std::mem::take(&mut self.asked) {
             return false;
         }
-        let turn = self.core.control.data.turn.load(Ordering::Relaxed);
-        let own = Turn(turn).owner() == self.core.me;
-        own && self
-            .core
-            .control
-            .data
-            .turn
-            .compare_exchange(turn, 0, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        let turn = self.turn_now();
+        turn.owner() == self.core.me && self.replace_turn(turn, turn.nobodys())
+    }
+
+    fn replace_turn(&self, seen: Turn, turn: Turn) -> bool {
+        let word = &self.core.control.data.turn;
+        word.compare_exchange(seen.0, turn.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -121,6 +135,8 @@ mod tests {
             assert!(turn != before && turn.lasts() >= before.lasts());
         }
         assert_eq!(turn.lasts(), SHORTEST * 1024);
+        let next = turn.nobodys().next(7);
+        assert!(turn.nobodys().owner() == 0 && next != turn && next.lasts() == SHORTEST);
         assert_eq!((turn.next(8).owner(), turn.next(8).lasts()), (8, SHORTEST));
     }
 }

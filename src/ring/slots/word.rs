@@ -57,6 +57,9 @@ impl Word {
         Word(state as u64 | owner | span << SPAN_SHIFT | lap << LAP_SHIFT)
     }
 
+    /// A word that no slot ever has.
+    pub(crate) const NEVER: Word = Word(u64::MAX);
+
     #[inline(always)]
     pub(crate) fn free(lap: u64) -> Word {
         Word::new(State::Free, lap, 0, 0)
@@ -87,6 +90,24 @@ impl Word {
         Word::new(State::Aborted, lap, span, 0)
     }
 
+    /// This free word, with what `other`, of lap 0, says beside the lap.
+    #[inline(always)]
+    pub(crate) fn becomes(self, other: Word) -> Word {
+        Word(self.0 | other.0)
+    }
+
+    /// This ready word with the owner and state of `taken`, a reading word of lap 0 and as many slots.
+    #[inline(always)]
+    pub(crate) fn taken(self, taken: Word) -> Word {
+        Word(self.0 & !STATE_MASK | taken.0)
+    }
+
+    /// What the release of the slot makes of this word.
+    #[inline(always)]
+    pub(crate) fn next_free(self) -> Word {
+        Word::free(self.lap() + 1)
+    }
+
     /// `None`: this protocol writes no such state.
     #[inline(always)]
     pub(crate) fn state(self) -> Option<State> {
@@ -109,6 +130,11 @@ impl Word {
     #[inline(always)]
     pub(crate) fn span(self) -> u64 {
         self.0 >> SPAN_SHIFT & SPAN_MASK
+    }
+
+    /// How many slots the word stands for: its span, or itself.
+    pub(crate) fn slots(self) -> u64 {
+        if self.state() == Some(State::Free) { 1 } else { self.span().max(1) }
     }
 
     #[inline(always)]
