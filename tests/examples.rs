@@ -122,3 +122,14 @@ fn hosted_notices_a_death_and_a_goodbye() {
     let text = run("hosted");
     assert_lines(&text, &[&["received 1000", "peer dead"], &["received 1000", "closed"]]);
 }
+
+#[test]
+fn work_queue_loses_no_job_when_a_worker_is_killed() {
+    let text = run("work_queue");
+    let hashed = number_after(line_of(&text, "hashed "), "hashed ");
+    let workers = (0..3).map(|worker| line_of(&text, &format!("{worker} ")).to_owned());
+    let jobs = workers.map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    // One job was delivered twice.
+    assert_eq!(jobs.sum::<Option<u64>>(), Some(hashed + 1), "{text}");
+    assert_lines(&text, &[&["SIGKILL"], &["delivered 2 times"]]);
+}

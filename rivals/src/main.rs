@@ -1,0 +1,113 @@
+//! Throughput of ringway's `mpmc` ring beside that of other queues, in one run: between processes and between threads,
+//! in crowds of several sizes, per regime of the machine.
+//!
+//! Workers are pinned to two cores in turn. Every sample lies between two probes of the distance between the cores,
+//! and is dropped when they disagree or a core was lost; rivals are sampled right after one another, and compared round
+//! by round. Messages are written, read and checked. A full or empty queue is waited for in the same way by all: a
+//! worker with a core of its own pauses before each look, twice as long each time, and yields after 128 pauses; in a
+//! crowd it yields at once. Queues
+//! whose calls block wait in their own way, in rows of their own.
+
+mod bare;
+mod control;
+mod ends;
+mod host;
+mod message;
+mod plan;
+mod queues;
+mod report;
+mod run;
+mod sample;
+mod stage;
+mod team;
+mod worker;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+
+use plan::{Crowd, Queue};
+use run::Agenda;
+
+/// Measures ringway beside other queues
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Many producers, many consumers
+    Mpmc(Mpmc),
+    /// A process with workers, started by the bench itself
+    #[command(hide = true)]
+    Host,
+}
+
+/// How to measure `mpmc`.
+#[derive(Debug, clap::Args)]
+struct Mpmc {
+    /// How long to run, in seconds; one round at least
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Payload bytes: 8, 16, 64, 128
+    #[arg(long, value_delimiter = ',', default_value = "8,64")]
+    sizes: Vec<usize>,
+    /// Producers x consumers, or `alone`
+    #[arg(long, value_delimiter = ',', default_value = "alone,1x1,2x2,4x4")]
+    pairs: Vec<Crowd>,
+    /// Which queues; all unless told otherwise
+    #[arg(long, value_delimiter = ',')]
+    queues: Vec<Queue>,
+    /// Rounds between two process starts
+    #[arg(long, default_value_t = 4)]
+    rounds_per_start: usize,
+    /// Milliseconds that a sample aims for, up to 60
+    #[arg(long, default_value_t = 20)]
+    sample: u64,
+    /// The most pauses between two looks at a full or empty queue; 1: look as often as possible
+    #[arg(long, default_value_t = 64)]
+    pauses: u32,
+    /// The two cores
+    #[arg(long, value_delimiter = ',', default_value = "0,1")]
+    cores: Vec<usize>,
+    /// Where to write raw samples, one JSON object per line
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Host => host::host(),
+        Command::Mpmc(arguments) => mpmc(arguments),
+    }
+}
+
+/// Measures `mpmc` and prints the report.
+fn mpmc(arguments: Mpmc) -> Result<()> {
+    let cores: [usize; 2] = arguments.cores.try_into().ok().context("--cores takes two")?;
+    ensure!(cores[0] != cores[1], "--cores needs two different cores");
+    ensure!((1..=60).contains(&arguments.sample), "--sample takes 1 to 60");
+    let raw = arguments
+        .json
+        .map(|path| File::create(&path).with_context(|| format!("cannot create {}", path.display())));
+    let agenda = Agenda {
+        sizes: arguments.sizes,
+        crowds: arguments.pairs,
+        queues: arguments.queues,
+        budget: Duration::from_secs(arguments.seconds),
+        rounds_per_start: arguments.rounds_per_start.max(1),
+        sample: Duration::from_millis(arguments.sample),
+        pauses: arguments.pauses,
+        cores,
+    };
+    let samples = run::run(&agenda, raw.transpose()?)?;
+    print!("{}", report::report(&samples));
+    Ok(())
+}
