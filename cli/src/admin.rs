@@ -54,7 +54,7 @@ fn say(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints `value` as JSON.
-fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::of_output(&error.into()))?;
     say(&text)
 }

@@ -11,8 +11,9 @@ use crate::bench::{BenchArgs, RoleArgs};
 use crate::demo::{DemoArgs, DemoRoleArgs};
 use crate::exit::EXIT_CODES;
 use crate::framing::{Framing, UNTERMINATED};
+use crate::work::WorkArgs;
 
-/// Move streams between processes through shared memory, and look after the rings they move through.
+/// Move streams and jobs between processes through shared memory, and look after the rings they move through.
 ///
 /// A ring is made by whichever side comes first and goes away when both have left and everything was received.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub enum Command {
     /// Write what comes out of a ring to standard output
     #[command(after_help = EXIT_CODES)]
     Recv(RecvArgs),
+    /// Share jobs among workers: many senders, one queue, many workers
+    Work(WorkArgs),
     /// Make a ring ahead of its first use
     Create(CreateArgs),
     /// List the rings of this machine
@@ -252,7 +255,7 @@ pub fn size(text: &str) -> Result<usize, String> {
 }
 
 /// Reads permission bits in octal, such as `600` or `0660`.
-fn mode(text: &str) -> Result<u32, String> {
+pub fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("expected permission bits in octal, such as 600 or 660".to_owned()),
@@ -260,7 +263,7 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// Reads whose ring to trust.
-fn owner(text: &str) -> Result<Owner, String> {
+pub fn owner(text: &str) -> Result<Owner, String> {
     match text {
         "me" => Ok(Owner::Me),
         "anyone" => Ok(Owner::Anyone),

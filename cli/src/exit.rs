@@ -13,7 +13,7 @@ use thiserror::Error;
 /// The exit codes, as `ringway --help` lists them.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for recv: the sender closed the stream and all of it was written
+  0  done; recv: the sender closed the stream and all of it was written; workers: no job is left
   1  any other error
   2  bad usage
   3  closed: the receiver said goodbye while the sender still had data
@@ -21,7 +21,8 @@ Exit codes:
   5  timed out: nothing moved for as long as --timeout allows
   6  the ring cannot be opened, created or removed
   7  recv's standard output was closed by its reader
-  8  the ring's contents break the protocol";
+  8  the ring's contents break the protocol
+  9  work run: the command failed for a job";
 
 /// What to do about a wait that was too short.
 const RAISE: &str = "raise --timeout, or leave it out to wait for ever";
@@ -46,6 +47,8 @@ pub enum Exit {
     OutputClosed = 7,
     /// The ring's contents break the protocol.
     Corrupt = 8,
+    /// The command failed for a job.
+    JobFailed = 9,
 }
 
 /// Why a command ended early: the exit code and the line for the person who started it.
@@ -102,6 +105,62 @@ impl Failure {
         }
     }
 
+    /// Why the queue at `address` took no more jobs.
+    pub fn of_work_send(address: &Address, error: &SendError) -> Self {
+        match error {
+            SendError::Stalled { pid, .. } => Self::new(
+                Exit::TimedOut,
+                format!(
+                    "{address}: timed out: the queue is full behind a slot that process {pid} has in hand; \
+                     create it with more --slots, end that process, or {RAISE}"
+                ),
+            ),
+            _ => Self::of_send(address, error),
+        }
+    }
+
+    /// The queue at `address` is full, and for as long as `--timeout` allows no worker was there.
+    pub fn no_worker(address: &Address) -> Self {
+        Self::new(
+            Exit::TimedOut,
+            format!(
+                "{address}: timed out: the queue is full and no worker is there; \
+                 start one (`ringway work run {address} -- COMMAND`), or {RAISE}"
+            ),
+        )
+    }
+
+    /// Why the queue at `address` gave no more jobs.
+    pub fn of_worker(address: &Address, error: &RecvError) -> Self {
+        match error {
+            RecvError::PeerDead => Self::new(
+                Exit::PeerDead,
+                format!(
+                    "{address}: a sender died before it had sent all its jobs; those that it had sent are done; \
+                     for the rest start it again; with --stay workers wait for that"
+                ),
+            ),
+            RecvError::Stalled { .. } => Self::new(Exit::TimedOut, format!("{address}: {error}, or {RAISE}")),
+            _ => Self::of_recv(address, error),
+        }
+    }
+
+    /// Why a queue cannot be opened or created.
+    pub fn of_queue(error: OpenError) -> Self {
+        let flag = match &error {
+            OpenError::NoSpace { .. } | OpenError::Limit { .. } => "--slots N, --slot-size BYTES",
+            OpenError::NoPlace { .. } => "--participants N",
+            OpenError::NotFound { place } => {
+                let line = format!(
+                    "no queue at {place}; `ringway ls` lists those there are; without --no-create this makes one"
+                );
+                return Self::new(Exit::Ring, line);
+            }
+            _ => return error.into(),
+        };
+        Self::new(Exit::Ring, format!("{error} ({flag})"))
+    }
+
     /// Standard input was idle for `timeout`.
     pub fn idle_input(timeout: Duration) -> Self {
         let idle = humantime::format_duration(timeout);
@@ -131,6 +190,12 @@ impl Failure {
     }
 }
 
+/// Says something that went wrong and ends nothing.
+pub fn warn(line: &str) {
+    let label = console::style("warning:").yellow().bold().for_stderr();
+    eprintln!("{label} {line}");
+}
+
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let line = match (&error, flag(&error)) {
@@ -139,6 +204,7 @@ impl From<OpenError> for Failure {
                     "no ring at {place}; `ringway ls` lists those there are, send and recv make one unless told --no-create"
                 )
             }
+            (OpenError::Kind { place, found, .. }, _) => wrong_kind(place, found),
             (_, Some(flag)) => format!("{error} ({flag})"),
             (_, None) => error.to_string(),
         };
@@ -159,6 +225,19 @@ fn flag(error: &OpenError) -> Option<String> {
         OpenError::ForeignOwner { found, .. } => Some(format!("--owner {found}")),
         OpenError::Mode { found, .. } => Some(format!("--mode {found:o}")),
         _ => None,
+    }
+}
+
+/// The line for a ring of the kind `found` that the command is not for.
+fn wrong_kind(place: &str, found: &str) -> String {
+    match found {
+        "mpmc" => format!(
+            "{place} is a queue (mpmc); use `ringway work send`, `work recv` or `work run`, or another name"
+        ),
+        "spsc" => {
+            format!("{place} is a stream (spsc); use `ringway send` and `ringway recv`, or another name")
+        }
+        _ => format!("{place} is of the unknown kind {found}; use the ringway that made it, or another name"),
     }
 }
 

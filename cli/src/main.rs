@@ -15,6 +15,7 @@ mod progress;
 mod recv;
 mod report;
 mod send;
+mod work;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Send(args) => send::run(args),
         Command::Recv(args) => recv::run(args),
+        Command::Work(args) => work::run(args),
         Command::Create(args) => admin::create(args),
         Command::Ls(args) => admin::list(args),
         Command::Inspect(args) => admin::inspect(args),

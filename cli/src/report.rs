@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 use ringway::inspect::{Entry, ParticipantReport, Report};
-use ringway::{Fence, Peer, Role};
+use ringway::{Counters, Fence, Geometry, Kind, Peer, Role};
 use serde::Serialize;
 
 /// One entry of `ringway ls --json`: a ring, or why it cannot be read.
@@ -43,7 +43,8 @@ pub struct RingView {
     largest: u64,
     payload_align: u64,
     total: u64,
-    used: Option<u64>,
+    #[serde(flatten)]
+    filling: FillingView,
     corrupt: Option<String>,
     persist: bool,
     mode: String,
@@ -57,11 +58,57 @@ pub struct RingView {
     participants: Vec<ParticipantView>,
 }
 
+/// What a ring counts in, and how much of it is used.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum FillingView {
+    /// Bytes of records.
+    Bytes {
+        /// How many are sent and not released.
+        used: Option<u64>,
+    },
+    /// Slots.
+    Slots {
+        /// How many there are.
+        slots: u64,
+        /// How many of them are not free.
+        slots_used: Option<u64>,
+        /// Bytes of one.
+        slot_size: u64,
+        /// Bytes of a message up to which it lies beside its slot's word.
+        inline: u64,
+        /// How many participants of each role the ring takes.
+        places: u32,
+        /// Is a message that a dead consumer had in hand dropped?
+        at_most_once: bool,
+    },
+}
+
+impl From<&Report> for FillingView {
+    fn from(report: &Report) -> Self {
+        let geometry = &report.geometry;
+        let used = report.used.ok();
+        match geometry.kind {
+            Kind::Mpmc => Self::Slots {
+                slots: geometry.slots,
+                slots_used: used,
+                slot_size: geometry.slot_size,
+                inline: geometry.inline,
+                places: geometry.places,
+                at_most_once: geometry.at_most_once,
+            },
+            _ => Self::Bytes { used },
+        }
+    }
+}
+
 /// A participant in JSON.
 #[derive(Debug, Serialize)]
 struct ParticipantView {
     role: &'static str,
+    id: u32,
     state: &'static str,
+    holds: bool,
     pid: u32,
     started_ticks: u64,
     messages: u64,
@@ -69,6 +116,9 @@ struct ParticipantView {
     waits: u64,
     sleeps: u64,
     wakes: u64,
+    tombstones: u64,
+    redelivered: u64,
+    dropped: u64,
 }
 
 impl From<&Report> for RingView {
@@ -84,7 +134,7 @@ impl From<&Report> for RingView {
             largest: geometry.largest,
             payload_align: geometry.payload_align,
             total: geometry.total,
-            used: report.used.ok(),
+            filling: FillingView::from(report),
             corrupt: report.used.as_ref().err().map(ToString::to_string),
             persist: geometry.persist,
             mode: format!("{:04o}", report.mode),
@@ -108,7 +158,9 @@ impl From<&ParticipantReport> for ParticipantView {
         let counters = &participant.counters;
         Self {
             role: role(participant.role),
+            id: participant.id,
             state: state(participant.state),
+            holds: participant.holds,
             pid: participant.pid,
             started_ticks: participant.started,
             messages: counters.messages,
@@ -116,6 +168,9 @@ impl From<&ParticipantReport> for ParticipantView {
             waits: counters.waits,
             sleeps: counters.sleeps,
             wakes: counters.wakes,
+            tombstones: counters.tombstones,
+            redelivered: counters.redelivered,
+            dropped: counters.dropped,
         }
     }
 }
@@ -145,8 +200,8 @@ fn list_row(report: &Report) -> [String; 7] {
         report.geometry.kind.as_str().to_owned(),
         bytes(report.geometry.size),
         used_text(report),
-        participant_text(report, Role::Producer),
-        participant_text(report, Role::Consumer),
+        participants_text(report, Role::Producer),
+        participants_text(report, Role::Consumer),
         age_text(report),
     ]
 }
@@ -160,29 +215,17 @@ pub fn ring_text(report: &Report) -> String {
     };
     row("address", report.address.to_string());
     row("kind", format!("{} on {}", geometry.kind.as_str(), geometry.backing.as_str()));
-    row(
-        "size",
-        format!(
-            "{}, {} bytes usable, {} in one message",
-            bytes(geometry.size),
-            geometry.capacity,
-            geometry.largest
-        ),
-    );
+    for (name, value) in size_rows(geometry) {
+        row(name, value);
+    }
     row("used", used_text(report));
     row("alignment", format!("{} bytes", geometry.payload_align));
     row("segment", bytes(geometry.total));
     row("permissions", format!("{:04o}, user {}", report.mode, report.uid));
     row("persist", if geometry.persist { "yes" } else { "no" }.to_owned());
     row("instance", format!("{:032x}", geometry.instance));
-    row(
-        "age",
-        format!(
-            "{}{}",
-            age_text(report),
-            if report.boot_current { "" } else { ", made before the last boot" }
-        ),
-    );
+    let made = if report.boot_current { "" } else { ", made before the last boot" };
+    row("age", format!("{}{made}", age_text(report)));
     if let Some(shape) = &geometry.type_description {
         row("messages", shape.escape_debug().to_string());
     }
@@ -192,27 +235,74 @@ pub fn ring_text(report: &Report) -> String {
     table.trim_fmt()
 }
 
+/// How large a ring is, and what follows from its kind.
+fn size_rows(geometry: &Geometry) -> Vec<(&'static str, String)> {
+    let Geometry { size, capacity, largest, slots, slot_size, inline, places, .. } = geometry;
+    let size = bytes(*size);
+    match geometry.kind {
+        Kind::Mpmc => vec![
+            (
+                "size",
+                format!(
+                    "{size}, {slots} slots of {slot_size} bytes, {inline} inline, {largest} in one message"
+                ),
+            ),
+            ("participants", format!("up to {places} of each role")),
+            ("delivery", if geometry.at_most_once { "at most once" } else { "at least once" }.to_owned()),
+        ],
+        _ => vec![("size", format!("{size}, {capacity} bytes usable, {largest} in one message"))],
+    }
+}
+
 /// A participant with what it counted.
 fn participant_line(participant: &ParticipantReport) -> String {
     if participant.state == Peer::Absent {
         return state(participant.state).to_owned();
     }
     let counters = &participant.counters;
-    format!(
-        "{}, pid {}: {} messages, {}, {} waits, {} sleeps, {} wakes",
-        state(participant.state),
-        participant.pid,
+    let mut line = format!("{}, pid {}", state(participant.state), participant.pid);
+    if participant.holds {
+        line.push_str(match participant.role {
+            Role::Producer => ", holds a claim",
+            Role::Consumer => ", holds a message",
+        });
+    }
+    line.push_str(&format!(
+        ": {} messages, {}, {} waits, {} sleeps, {} wakes",
         counters.messages,
         bytes(counters.bytes),
         counters.waits,
         counters.sleeps,
         counters.wakes
-    )
+    ));
+    line + &repairs_text(counters)
 }
 
-/// State and pid of whoever has `wanted` as its role; the pid only of those it still tells something about.
-fn participant_text(report: &Report, wanted: Role) -> String {
-    match report.participants.iter().find(|participant| participant.role == wanted) {
+/// What a participant did for dead ones, if anything.
+fn repairs_text(counters: &Counters) -> String {
+    let repairs = [
+        (counters.tombstones, "tombstones"),
+        (counters.redelivered, "redelivered"),
+        (counters.dropped, "dropped"),
+    ];
+    repairs.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}")).collect()
+}
+
+/// State and pid of whoever has `wanted` as its role, the pid only of those it still tells something about; how many
+/// live or died where there may be many.
+fn participants_text(report: &Report, wanted: Role) -> String {
+    let all = || report.participants.iter().filter(|participant| participant.role == wanted);
+    if report.geometry.places > 1 {
+        let count = |wanted| all().filter(|participant| participant.state == wanted).count();
+        let (attached, dead) = (count(Peer::Attached), count(Peer::Dead));
+        return match (attached, dead) {
+            (0, 0) => state(all().next().map_or(Peer::Absent, |participant| participant.state)).to_owned(),
+            (_, 0) => format!("{attached} attached"),
+            (0, _) => format!("{dead} dead"),
+            (_, _) => format!("{attached} attached, {dead} dead"),
+        };
+    }
+    match all().next() {
         Some(participant) if matches!(participant.state, Peer::Attached | Peer::Dead) => {
             format!("{} {}", state(participant.state), participant.pid)
         }
@@ -249,9 +339,13 @@ fn bytes(count: u64) -> String {
     ByteSize(count).to_string()
 }
 
-/// Bytes that are sent and not released, or the word that says that they cannot be told.
+/// What is sent and not released, or the word that says that it cannot be told.
 fn used_text(report: &Report) -> String {
-    report.used.map_or_else(|_| "corrupt".to_owned(), bytes)
+    match (report.used, report.geometry.kind) {
+        (Err(_), _) => "corrupt".to_owned(),
+        (Ok(used), Kind::Mpmc) => format!("{used} of {} slots", report.geometry.slots),
+        (Ok(used), _) => bytes(used),
+    }
 }
 
 fn age_seconds(report: &Report) -> u64 {

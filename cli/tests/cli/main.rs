@@ -6,3 +6,4 @@ mod crash;
 mod ends;
 mod stream;
 mod usage;
+mod work;
