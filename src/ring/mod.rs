@@ -1,5 +1,6 @@
 //! The rings: arithmetic on positions and words. They know neither descriptors nor names, neither clocks nor types.
 
+mod backoff;
 #[cfg(not(loom))]
 mod copy;
 mod lag;

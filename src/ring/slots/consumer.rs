@@ -8,6 +8,7 @@ use super::word::Word;
 use super::{Core, HINT_SHIFT, Look, Slot, Span, swap};
 use crate::error::Corrupt;
 use crate::frame;
+use crate::ring::backoff::Backoff;
 use crate::ring::lag::{Lag, Pace};
 use crate::seq::Seq;
 use crate::sync::Ordering;
@@ -253,6 +254,7 @@ impl Consumer {
         if let Some(span) = self.adopted.pop_front() {
             return self.deliver_again(span).map(Some);
         }
+        let mut backoff = Backoff::default();
         for _ in 0..self.core.visits() {
             if self.seek()? != Seek::Ready {
                 return Ok(None);
@@ -264,6 +266,7 @@ impl Consumer {
             if let Some(found) = self.take(word, span) {
                 return Ok(Some(found));
             }
+            backoff.lost();
             self.check_message(word, Span { at: self.at, slots: span })?;
         }
         Ok(None)

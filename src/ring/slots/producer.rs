@@ -5,6 +5,7 @@ use super::word::Word;
 use super::{Core, HINT_SHIFT, Look, Span, Turn, swap};
 use crate::error::Corrupt;
 use crate::frame;
+use crate::ring::backoff::Backoff;
 use crate::seq::Seq;
 use crate::sync::Ordering;
 
@@ -204,6 +205,7 @@ impl Producer {
 
     /// Claims from `need` to `most` slots in a row.
     pub(super) fn claim_slots(&mut self, need: u64, most: u64) -> Result<Span, Refused> {
+        let mut backoff = Backoff::default();
         for _ in 0..self.core.visits() {
             let slots = self.seek(need, most)?;
             let (at, lap) = (self.at, self.core.lap(self.at));
@@ -213,6 +215,7 @@ impl Producer {
                 self.move_to(span.end());
                 return Ok(span);
             }
+            backoff.lost();
         }
         Err(Refused::Full { need, free: 0, holder: 0 })
     }
