@@ -15,7 +15,7 @@
 
 use super::bell::BellLine;
 use super::{Line, pages, participant};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// The most participants of each role: together their ids fit the owner field of a slot word, which begins at 1.
 pub(crate) const PLACES_MAX: u32 = 511;
@@ -49,6 +49,8 @@ pub(crate) struct DataLine {
     pub(crate) bell: BellLine,
     /// Which producer asks the others to wait: see `ring::slots::turn`.
     pub(crate) turn: AtomicU64,
+    /// How many places of producers, and of consumers, were ever taken: nobody is to be looked for behind them.
+    pub(crate) places_used: [AtomicU32; 2],
 }
 
 #[cfg(not(loom))]
@@ -61,6 +63,7 @@ mod proofs {
     const_assert!(core::mem::offset_of!(Control, data) == 256);
     const_assert!(core::mem::offset_of!(Control, space_bell) == 384);
     const_assert!(core::mem::offset_of!(DataLine, turn) == 8);
+    const_assert!(core::mem::offset_of!(DataLine, places_used) == 16);
     const_assert!(2 * PLACES_MAX < 1 << 10);
 }
 

@@ -14,10 +14,11 @@ use crate::layout::participant::{Counters, Participant, Said, line_at};
 use crate::layout::{self, Role, Shared};
 use crate::ring::slots::{Core, Leases};
 use crate::segment::Segment;
+use crate::sync::{AtomicU32, Ordering};
 use crate::wait::{Patience, bell, now};
 
 /// How many times as often the sleeper that watches the others looks whether somebody died.
-const WATCH: u32 = 25;
+const WATCH: u32 = 16;
 /// Calls that find nothing between two looks at the clock.
 const MISSES: u32 = 64;
 
@@ -39,9 +40,11 @@ impl End {
         };
         let endpoint = Endpoint::new(segment, role, backing, patience);
         let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
-        // Before anything is taken: whoever dies from now on is looked for.
-        endpoint.say_hello([&control.data.bell, &control.space_bell]);
         let end = End { endpoint, control, sizes, misses: Cell::new(0), look_at: Cell::new(Duration::ZERO) };
+        // Before anything is taken: whoever dies from now on is looked for.
+        let place = end.segment.id - end.header().sizes.ids(role).start;
+        end.places_used(role).fetch_max(place + 1, Ordering::Relaxed);
+        end.endpoint.say_hello([&end.control.data.bell, &end.control.space_bell]);
         end.lines(role).for_each(|(_, line)| line.forgive());
         end
     }
@@ -80,9 +83,18 @@ impl End {
         self.segment.mapping.part(line_at(id))
     }
 
+    /// The lines of all others with `role` that were ever there.
     fn lines(&self, role: Role) -> impl Iterator<Item = (u32, Shared<Participant>)> + '_ {
-        let ids = self.header().sizes.ids(role);
+        let used = self.places_used(role).load(Ordering::Relaxed) as usize;
+        let ids = self.header().sizes.ids(role).take(used);
         ids.filter(|id| *id != self.segment.id).map(|id| (id, self.line_of(id)))
+    }
+
+    fn places_used(&self, role: Role) -> &AtomicU32 {
+        match role {
+            Role::Producer => &self.control.data.places_used[0],
+            Role::Consumer => &self.control.data.places_used[1],
+        }
     }
 
     /// Has every participant of the other side that was ever here said goodbye, at least one? Makes no system call

@@ -133,7 +133,7 @@ impl Options {
 
     /// How often a blocked call looks whether somebody died, and the longest that a peer which died between a store
     /// and a wake-up can delay it; 50 ms unless told otherwise. One of those who wait for messages, and one of those who
-    /// wait for room, looks 25 times as often while somebody else holds a claim or a message, or may take one.
+    /// wait for room, looks 16 times as often while somebody else holds a claim or a message, or may take one.
     pub fn liveness(mut self, interval: Duration) -> Self {
         self.common.liveness = interval;
         self
