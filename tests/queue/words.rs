@@ -65,5 +65,7 @@ impl Words {
     /// As if the participant with this id had been here, and died: it holds no lease.
     pub fn died(&self, id: u64) {
         self.write(Words::line(id), 1 | 4242 << 32);
+        // Every place of either role may have been taken.
+        self.write(self.hints() + 2 * 128 + 16, self.places | self.places << 32);
     }
 }
