@@ -25,8 +25,9 @@ pub struct Consumer {
 impl Consumer {
     pub(super) fn attach(end: End, tune: Tune) -> Result<Consumer, OpenError> {
         let at_most_once = end.header().at_most_once;
-        let ring = slots::Consumer::attach(end.core(), &end, at_most_once, tune.pace())
+        let ring = slots::Consumer::attach(end.core(), &end, &end.all_died(), at_most_once, tune.pace())
             .map_err(|corrupt| end.refuse(corrupt))?;
+        end.forgive();
         Ok(Consumer { ring, end, tune })
     }
 
@@ -47,7 +48,7 @@ impl Consumer {
     /// [`RecvError::PeerDead`] when one died. [`RecvError::Forked`] in a forked child.
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
-        match self.take_soon() {
+        match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
             None => self.recv_waiting(None),
         }
@@ -74,16 +75,17 @@ impl Consumer {
     /// [`RecvError::Stalled`] when the time is up and a producer that lives holds a claim in front of what follows,
     /// else [`RecvError::TimedOut`]; else as [`Consumer::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
-        match self.take_soon() {
+        match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
             None => self.recv_waiting(Some(timeout)),
         }
     }
 
-    /// Takes whatever is there, message by message, and releases it together.
+    /// Takes whatever is there, message by message, and releases it together. While there is nothing it makes system
+    /// calls as [`try_recv`](Consumer::try_recv) does.
     ///
     /// # Errors
-    /// [`RecvError::Forked`] in a forked child.
+    /// [`RecvError::Corrupt`]; [`RecvError::Forked`] in a forked child.
     pub fn drain(&mut self) -> Result<Drain<'_>, RecvError> {
         self.begin()?;
         Ok(Drain::new(self))
@@ -95,7 +97,9 @@ impl Consumer {
     /// As [`Consumer::recv_timeout`].
     pub fn wait_for_message(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
         self.begin()?;
-        match self.ring.seek()? {
+        let seen = self.ring.seek()?;
+        self.tell_freed();
+        match seen {
             Seek::Ready => Ok(()),
             seen => self.wait(seen, &self.end.patience(timeout)),
         }
@@ -119,20 +123,18 @@ impl Consumer {
         if self.end.is_home() { self.ring.find_ready() } else { None }
     }
 
-    /// The short way of a call that may wait: a message is there, or will be in a moment.
-    #[inline(always)]
-    fn take_soon(&mut self) -> Option<Found> {
-        let found = self.take_ready();
-        if found.is_none() && self.end.patience.how != Wait::Park { self.spin() } else { found }
-    }
-
     /// Looks for a moment, before a wait begins in earnest: most waits are that short.
-    #[inline(never)]
-    fn spin(&mut self) -> Option<Found> {
-        (0..wait::POLLS).find_map(|_| {
+    fn spin(&mut self) -> Result<bool, RecvError> {
+        if self.end.patience.how == Wait::Park {
+            return Ok(false);
+        }
+        for _ in 0..wait::POLLS {
             self.ring.lag();
-            self.take_ready()
-        })
+            if self.ring.seek()? == Seek::Ready {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     #[inline(never)]
@@ -147,7 +149,7 @@ impl Consumer {
         }
         if found.is_none() && self.end.missed() {
             let died = self.end.peer();
-            self.repair(0)?;
+            self.repair(0, true)?;
             found = self.find()?;
             if found.is_none() && died == Peer::Dead && self.ring.is_drained() {
                 return Err(RecvError::PeerDead);
@@ -167,6 +169,17 @@ impl Consumer {
         Ok(found?)
     }
 
+    /// Takes the next message of a drain.
+    pub(super) fn find_next(&mut self) -> Result<Option<Found>, RecvError> {
+        let mut found = self.ring.find_next();
+        if matches!(found, Ok(None)) && self.ring.taken() == 0 && self.end.missed() {
+            self.repair(0, true)?;
+            found = self.ring.find_next();
+        }
+        self.tell_freed();
+        Ok(found?)
+    }
+
     fn tell_freed(&mut self) {
         if self.ring.take_freed() {
             self.end.ring(&self.end.control.space_bell);
@@ -180,6 +193,9 @@ impl Consumer {
         let found = loop {
             if let Some(found) = self.find()? {
                 break found;
+            }
+            if patience.is_none() && self.spin()? {
+                continue;
             }
             let seen = self.ring.seek()?;
             // A message that a wait has found may be another's by now, again and again.
@@ -200,7 +216,7 @@ impl Consumer {
     fn wait(&mut self, seen: Seek, patience: &Patience) -> Result<(), RecvError> {
         self.end.note_wait();
         let control = self.end.control.clone();
-        let mut next = Next { consumer: self, seen };
+        let mut next = Next { consumer: self, seen, checks: 0 };
         let found = wait::wait(&control.data.bell, patience, &mut next);
         next.consumer.end.line.set_asleep(false);
         let seen = next.seen;
@@ -217,9 +233,10 @@ impl Consumer {
         RecvError::Stalled { role, pid }
     }
 
-    /// Looks whether somebody died, `holder` included, and repairs what was left. `true`: something changed.
-    fn repair(&mut self, holder: u32) -> Result<bool, crate::Corrupt> {
-        let died = self.end.died();
+    /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left. `true`:
+    /// something changed.
+    fn repair(&mut self, holder: u32, roll_call: bool) -> Result<bool, crate::Corrupt> {
+        let died = if roll_call { self.end.died() } else { Vec::new() };
         if died.is_empty() && !self.end.is_dead(holder) {
             return Ok(false);
         }
@@ -323,6 +340,7 @@ struct Next<'a> {
     consumer: &'a mut Consumer,
     /// What the last look saw.
     seen: Seek,
+    checks: u32,
 }
 
 impl Next<'_> {
@@ -361,7 +379,10 @@ impl Condition for Next<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
-        if let Err(corrupt) = self.consumer.repair(self.holder()) {
+        // Most sleeps are short: the first check asks for no more than what stands in the way.
+        let roll_call = self.checks > 0;
+        self.checks = 1;
+        if let Err(corrupt) = self.consumer.repair(self.holder(), roll_call) {
             return Some(Err(corrupt.into()));
         }
         match self.consumer.end.peer() {

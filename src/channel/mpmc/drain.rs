@@ -32,9 +32,9 @@ impl<'a> Drain<'a> {
         if self.consumer.ring.taken() >= (self.consumer.slots() as u64 / 8).max(1) {
             return None;
         }
-        match self.consumer.ring.find_next() {
+        match self.consumer.find_next() {
             Ok(found) => Some(Ok(Message::new(self.consumer, found?, false))),
-            Err(corrupt) => Some(Err(corrupt.into())),
+            Err(error) => Some(Err(error)),
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::wait::{Patience, bell, now};
 
 /// How many times as often the sleeper that watches the others looks whether somebody died.
 const WATCH: u32 = 16;
+/// For how many suspects the watching sleeper asks at a time, and every other.
+const ROLL_CALL: usize = 16;
+const ROLL_CALL_WATCHED: usize = 2;
 /// Calls that find nothing between two looks at the clock.
 const MISSES: u32 = 64;
 
@@ -30,6 +33,8 @@ pub(super) struct End {
     sizes: Sizes,
     /// Calls in a row that found nothing, and when to look next whether somebody died.
     misses: Cell<u32>,
+    /// How far the roll call is.
+    called: Cell<usize>,
     look_at: Cell<Duration>,
 }
 
@@ -40,12 +45,18 @@ impl End {
         };
         let endpoint = Endpoint::new(segment, role, backing, patience);
         let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
-        let end = End { endpoint, control, sizes, misses: Cell::new(0), look_at: Cell::new(Duration::ZERO) };
+        let end = End {
+            endpoint,
+            control,
+            sizes,
+            misses: Cell::new(0),
+            called: Cell::new(0),
+            look_at: Cell::new(Duration::ZERO),
+        };
         // Before anything is taken: whoever dies from now on is looked for.
         let place = end.segment.id - end.header().sizes.ids(role).start;
         end.places_used(role).fetch_max(place + 1, Ordering::Relaxed);
         end.endpoint.say_hello([&end.control.data.bell, &end.control.space_bell]);
-        end.lines(role).for_each(|(_, line)| line.forgive());
         end
     }
 
@@ -139,14 +150,38 @@ impl End {
         peer
     }
 
-    /// Who may have left something that this end may repair, and is not here.
-    pub(super) fn died(&self) -> Vec<u32> {
-        let dead = |id: u32| matches!(self.segment.lives_id(id), Some(Ok(false)));
-        // What dead consumers had in hand is left to consumers.
+    /// Who may have left something that this end may repair. What dead consumers had in hand is left to consumers.
+    fn suspects(&self) -> Vec<u32> {
         let consumers = (self.role == Role::Consumer).then(|| self.lines(Role::Consumer));
         let lines = self.lines(Role::Producer).chain(consumers.into_iter().flatten());
-        let suspects = lines.filter(|(_, line)| line.is_suspect());
-        suspects.map(|(id, _)| id).filter(|id| dead(*id)).collect()
+        lines.filter(|(_, line)| line.is_suspect()).map(|(id, _)| id).collect()
+    }
+
+    /// Which of the suspects are dead. Asks for a few of them at a time, going round: the kernel takes longer for
+    /// each, the more there are.
+    pub(super) fn died(&self) -> Vec<u32> {
+        let suspects = self.suspects();
+        let most = if self.is_watched() { ROLL_CALL_WATCHED } else { ROLL_CALL };
+        let from = self.called.get();
+        self.called.set(from.wrapping_add(most));
+        let called =
+            (0..most.min(suspects.len())).map(|nth| suspects[from.wrapping_add(nth) % suspects.len()]);
+        called.filter(|id| self.is_dead(id + 1)).collect()
+    }
+
+    /// Everybody who is dead and may have left something; newcomers ask.
+    pub(super) fn all_died(&self) -> Vec<u32> {
+        self.suspects().into_iter().filter(|id| self.is_dead(id + 1)).collect()
+    }
+
+    /// Forgets the deaths of earlier participants with this role: another has come.
+    pub(super) fn forgive(&self) {
+        self.lines(self.role).for_each(|(_, line)| line.forgive());
+    }
+
+    /// Does another of this role, which sleeps, watch?
+    fn is_watched(&self) -> bool {
+        self.lines(self.role).any(|(id, line)| id < self.segment.id && line.is_asleep())
     }
 
     /// Is `owner`, who stands in a slot's word, dead? 0 is nobody.
@@ -167,10 +202,9 @@ impl End {
     /// take one while this one sleeps. (The kernel wakes the longest sleeper first, so it is seldom that one that a
     /// message wakes.)
     pub(super) fn check_again(&self, holder: u32, interval: Duration) -> Duration {
-        let watched = self.lines(self.role).any(|(id, line)| id < self.segment.id && line.is_asleep());
         let may_take = |line: &Participant| self.role == Role::Consumer && line.is_suspect();
         let matters = || holder != 0 || self.lines(self.role).any(|(_, line)| may_take(&line));
-        if !watched && matters() { interval / WATCH } else { interval }
+        if !self.is_watched() && matters() { interval / WATCH } else { interval }
     }
 
     /// Notes a sleep, for inspection and for other sleepers.

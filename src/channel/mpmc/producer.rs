@@ -25,7 +25,9 @@ pub struct Producer {
 
 impl Producer {
     pub(super) fn attach(end: End) -> Result<Producer, OpenError> {
-        let ring = slots::Producer::attach(end.core(), &end).map_err(|corrupt| end.refuse(corrupt))?;
+        let ring = slots::Producer::attach(end.core(), &end, &end.all_died())
+            .map_err(|corrupt| end.refuse(corrupt))?;
+        end.forgive();
         Ok(Producer { ring, end, yielding: None })
     }
 
@@ -242,7 +244,7 @@ impl Producer {
         self.end.note_wait();
         let control = self.end.control.clone();
         let mut room =
-            Room { producer: self, len: len as u64, holder, yields: None, asks_at: Duration::ZERO };
+            Room { producer: self, len: len as u64, holder, yields: None, asks_at: None, checks: 0 };
         let found = wait::wait(&control.space_bell, patience, &mut room);
         room.producer.end.line.set_asleep(false);
         let holder = room.holder;
@@ -291,7 +293,7 @@ impl Producer {
             Some(Refused::Full { need, free, holder }) => {
                 self.honour_turn();
                 if self.end.missed() {
-                    if let Err(corrupt) = self.repair(holder) {
+                    if let Err(corrupt) = self.repair(holder, true) {
                         return SendError::Corrupt(corrupt);
                     }
                     if self.end.peer() == Peer::Dead {
@@ -307,9 +309,10 @@ impl Producer {
         }
     }
 
-    /// Looks whether somebody died, `holder` included, and repairs what was left. `true`: something changed.
-    fn repair(&mut self, holder: u32) -> Result<bool, crate::Corrupt> {
-        let died = self.end.died();
+    /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left. `true`:
+    /// something changed.
+    fn repair(&mut self, holder: u32, roll_call: bool) -> Result<bool, crate::Corrupt> {
+        let died = if roll_call { self.end.died() } else { Vec::new() };
         if died.is_empty() && !self.end.is_dead(holder) {
             return Ok(false);
         }
@@ -390,18 +393,18 @@ struct Room<'a> {
     holder: u32,
     /// How long this producer still honours another's turn.
     yields: Option<Duration>,
-    /// When to ask for a (longer) turn.
-    asks_at: Duration,
+    /// When to ask for a longer turn, if this producer has asked for one.
+    asks_at: Option<Duration>,
+    checks: u32,
 }
 
 impl Room<'_> {
     /// Asks for the turn if that is of use; again when it has lasted and there is still no room.
     fn ask_for_turn(&mut self) {
         let time = now();
-        if time >= self.asks_at
-            && let Some(turn) = self.producer.ring.ask_for_turn(self.len)
-        {
-            self.asks_at = time.saturating_add(turn.lasts());
+        if self.asks_at.is_none_or(|asks_at| time >= asks_at) {
+            let turn = self.producer.ring.ask_for_turn(self.len);
+            self.asks_at = turn.map(|turn| time.saturating_add(turn.lasts()));
         }
     }
 }
@@ -428,7 +431,10 @@ impl Condition for Room<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
-        if let Err(corrupt) = self.producer.repair(self.holder) {
+        // Most sleeps are short: the first check asks for no more than what stands in the way.
+        let roll_call = self.checks > 0;
+        self.checks = 1;
+        if let Err(corrupt) = self.producer.repair(self.holder, roll_call) {
             return Some(Err(corrupt.into()));
         }
         self.yields = self.producer.honour_turn();
@@ -444,7 +450,8 @@ impl Condition for Room<'_> {
 
     fn check_again(&self, interval: Duration) -> Duration {
         let interval = self.producer.end.check_again(self.holder, interval);
-        self.yields.map_or(interval, |yields| yields.min(interval))
+        let asks = self.asks_at.map(|asks_at| asks_at.saturating_sub(now()));
+        [self.yields, asks].into_iter().flatten().fold(interval, Duration::min)
     }
 
     fn before_sleep(&mut self) {

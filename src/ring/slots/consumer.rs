@@ -81,6 +81,7 @@ impl Consumer {
     pub(crate) fn attach(
         core: Core,
         leases: &impl Leases,
+        suspects: &[u32],
         at_most_once: bool,
         pace: Pace,
     ) -> Result<Consumer, Corrupt> {
@@ -109,7 +110,7 @@ impl Consumer {
         };
         let own = repair::own_of_consumer(&consumer.core, consumer.repairs_as())?;
         consumer.take_over(own);
-        consumer.sweep(leases, &[])?;
+        consumer.sweep(leases, suspects)?;
         Ok(consumer)
     }
 
@@ -219,6 +220,9 @@ impl Consumer {
     fn pass_boundary(&mut self) {
         self.core.control.head.store(self.at.0, Ordering::Release); // edge: hint (release)
         self.expect();
+        if self.core.is_time_to_write_down(self.at) {
+            self.write_down();
+        }
     }
 
     /// Takes the message at this consumer's position, whose word is `word`. `None`: another consumer was faster, or
@@ -334,6 +338,9 @@ impl Consumer {
     #[inline(always)]
     fn move_to(&mut self, to: Seq) {
         self.core.hint(&self.core.control.head, self.at, to);
+        if self.core.is_time_to_write_down(to) {
+            self.write_down();
+        }
         self.at = to;
     }
 

@@ -243,6 +243,11 @@ impl Core {
         }
     }
 
+    /// Are the counters to be written down at this position? Some eight times a lap.
+    fn is_time_to_write_down(&self, at: Seq) -> bool {
+        at.0.is_multiple_of((self.sizes.slots / 8).max(1 << HINT_SHIFT))
+    }
+
     /// Bytes of a message that fills its slots, for each of them.
     pub(crate) fn slot_bytes(&self) -> u64 {
         self.sizes.slot_size.max(self.sizes.inline)

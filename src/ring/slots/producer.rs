@@ -86,7 +86,7 @@ pub(crate) struct Producer {
 
 impl Producer {
     /// A producer that holds the lease of its id, and whose line says that it is here.
-    pub(crate) fn attach(core: Core, leases: &impl Leases) -> Result<Producer, Corrupt> {
+    pub(crate) fn attach(core: Core, leases: &impl Leases, suspects: &[u32]) -> Result<Producer, Corrupt> {
         let at = core.further(Seq(0), &core.control.tail);
         let largest_of_one = core.slot_bytes();
         let claim_one = Word::writing(0, 1, core.me);
@@ -106,7 +106,9 @@ impl Producer {
             batch_slots: 1,
         };
         producer.tombstones = producer.core.abort_own()?;
-        producer.sweep(leases, &[])?;
+        producer.sweep(leases, suspects)?;
+        // A turn was asked of those who were here then.
+        producer.honoured = producer.turn_now();
         producer.expect();
         Ok(producer)
     }
@@ -172,6 +174,9 @@ impl Producer {
     fn pass_boundary(&mut self) {
         self.core.control.tail.store(self.at.0, Ordering::Release); // edge: hint (release)
         self.expect();
+        if self.core.is_time_to_write_down(self.at) {
+            self.write_down();
+        }
     }
 
     /// Expects the next slot to be free, unless something is open.
@@ -287,6 +292,9 @@ impl Producer {
 
     fn move_to(&mut self, to: Seq) {
         self.core.hint(&self.core.control.tail, self.at, to);
+        if self.core.is_time_to_write_down(to) {
+            self.write_down();
+        }
         self.at = to;
         self.expect();
     }

@@ -95,6 +95,7 @@ pub(super) fn sweep(
     }
     let repaired = repair(core, dead, repairer);
     for owner in dead.iter() {
+        core.end_turn_of(owner);
         let all = repaired.as_ref().is_ok_and(|repaired| !repaired.left.contains(owner));
         leases.give_back(owner - 1, all);
     }

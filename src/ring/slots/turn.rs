@@ -16,7 +16,7 @@
 
 use core::time::Duration;
 
-use super::Producer;
+use super::{Core, Producer};
 use crate::sync::Ordering;
 
 const OWNER_BITS: u32 = 10;
@@ -62,8 +62,8 @@ impl Turn {
 
 impl Producer {
     #[inline(always)]
-    fn turn_now(&self) -> Turn {
-        Turn(self.core.control.data.turn.load(Ordering::Relaxed))
+    pub(super) fn turn_now(&self) -> Turn {
+        self.core.turn()
     }
 
     /// Whether it is somebody else's turn, which this producer has not honoured yet.
@@ -102,8 +102,9 @@ impl Producer {
             return None;
         }
         let next = turn.next(self.core.me);
-        self.asked |= self.replace_turn(turn, next);
-        self.asked.then_some(next)
+        let asked = self.replace_turn(turn, next);
+        self.asked |= asked;
+        asked.then_some(next)
     }
 
     /// Gives the turn back, if this producer has it. `true`: others may go on.
@@ -116,8 +117,27 @@ impl Producer {
     }
 
     fn replace_turn(&self, seen: Turn, turn: Turn) -> bool {
-        let word = &self.core.control.data.turn;
+        self.core.replace_turn(seen, turn)
+    }
+}
+
+impl Core {
+    #[inline(always)]
+    fn turn(&self) -> Turn {
+        Turn(self.control.data.turn.load(Ordering::Relaxed))
+    }
+
+    fn replace_turn(&self, seen: Turn, turn: Turn) -> bool {
+        let word = &self.control.data.turn;
         word.compare_exchange(seen.0, turn.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes back the turn of a producer that is dead.
+    pub(super) fn end_turn_of(&self, owner: u32) {
+        let turn = self.turn();
+        if turn.owner() == owner {
+            self.replace_turn(turn, turn.nobodys());
+        }
     }
 }
 
