@@ -5,7 +5,8 @@ use super::bell::BellOf;
 use crate::layout::Shared;
 use crate::layout::participant::{Participant, Said};
 use crate::layout::spsc::{Control, Sizes};
-use crate::ring::record::{self, Claimed, Found, Pace, Pending, Refused, Window};
+use crate::ring::Pace;
+use crate::ring::record::{self, Claimed, Found, Pending, Refused, Window};
 
 /// A ring and its participants' lines, without a segment. Clones are views of the same ring.
 #[derive(Clone, Debug)]

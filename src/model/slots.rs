@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::Bell;
 use super::bell::BellOf;
-use crate::layout::Shared;
 use crate::layout::mpmc::{Control, Sizes};
 use crate::layout::participant::Participant;
+use crate::layout::{Line, Shared};
+use crate::ring::Pace;
 use crate::ring::slots::{self, Claimed, Core, Found, Life, Pending, Refused, Seek, Table};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// How many producers, and how many consumers, a ring takes.
-const PLACES: u32 = 2;
+const PLACES: u32 = 3;
 
 /// A ring of slots and its participants' leases, without a segment. A descriptor has room for 8 bytes, a block for
 /// 16. Clones are views of the same ring.
@@ -28,7 +29,7 @@ pub struct Ring {
 impl Clone for Ring {
     fn clone(&self) -> Ring {
         Ring {
-            table: self.table.view(&Life::new()),
+            table: self.table.view(0, &Life::new()),
             control: self.control.clone(),
             leases: Arc::clone(&self.leases),
             ..*self
@@ -39,10 +40,17 @@ impl Clone for Ring {
 impl Ring {
     /// An empty ring.
     pub fn new(slots: u64) -> Ring {
+        Ring::turned(slots, 0)
+    }
+
+    /// An empty ring through which messages of so many slots have gone.
+    pub fn turned(slots: u64, position: u64) -> Ring {
         let sizes = Sizes::new(slots, 16, 8, PLACES).expect("sizes of a ring");
+        let hint = || Line(AtomicU64::new(position));
+        let control = Control { tail: hint(), head: hint(), ..Control::default() };
         Ring {
-            table: Table::on_heap(sizes),
-            control: Shared::on_heap(Control::default()),
+            table: Table::on_heap(sizes, position),
+            control: Shared::on_heap(control),
             leases: (0..2 * PLACES).map(|_| AtomicU32::new(0)).collect(),
             sizes,
             at_most_once: false,
@@ -54,28 +62,43 @@ impl Ring {
         Ring { at_most_once: true, ..self }
     }
 
-    /// What participant `id` has of its own: its leases, its life, and its view of the slots.
-    fn join(&self, id: u32) -> (Leases, Life, Core) {
+    /// What participant `id` has of its own: its leases, its life, and its view of the slots. `None`: another has the
+    /// place.
+    fn join(&self, id: u32) -> Option<(Leases, Life, Core)> {
         let leases = Leases { all: Arc::clone(&self.leases), mine: RefCell::default() };
-        assert!(slots::Leases::try_take(&leases, id), "the place is free");
+        if !slots::Leases::try_take(&leases, id) {
+            return None;
+        }
         let life = Life::new();
         let line = Shared::on_heap(Participant::default());
-        let core = Core::new(self.table.view(&life), self.control.clone(), line, self.sizes, id);
-        (leases, life, core)
+        let core = Core::new(self.table.view(id, &life), self.control.clone(), line, self.sizes, id);
+        Some((leases, life, core))
     }
 
-    /// Attaches a producer in one of two places, which must be free.
+    /// Attaches a producer in one of three places, if it is free.
+    pub fn try_producer(&self, place: u32) -> Option<Producer> {
+        let (leases, life, core) = self.join(place)?;
+        let ring = slots::Producer::attach(core, &leases, &[]).expect("a sound ring");
+        Some(Producer { ring, life, leases })
+    }
+
+    /// Attaches a producer in one of three places, which must be free.
     pub fn producer(&self, place: u32) -> Producer {
-        let (leases, life, core) = self.join(place);
-        let ring = slots::Producer::attach(core, &leases).expect("a sound ring");
-        Producer { ring, life, leases }
+        self.try_producer(place).expect("a free place")
     }
 
-    /// Attaches a consumer in one of two places, which must be free.
+    /// Attaches a consumer in one of three places, if it is free.
+    pub fn try_consumer(&self, place: u32) -> Option<Consumer> {
+        let (leases, life, core) = self.join(PLACES + place)?;
+        let pace = Pace { most: 1, probe: 1 };
+        let ring =
+            slots::Consumer::attach(core, &leases, &[], self.at_most_once, pace).expect("a sound ring");
+        Some(Consumer { ring, life, leases })
+    }
+
+    /// Attaches a consumer in one of three places, which must be free.
     pub fn consumer(&self, place: u32) -> Consumer {
-        let (leases, life, core) = self.join(PLACES + place);
-        let ring = slots::Consumer::attach(core, &leases, self.at_most_once).expect("a sound ring");
-        Consumer { ring, life, leases }
+        self.try_consumer(place).expect("a free place")
     }
 
     /// The bell for consumers.
@@ -271,9 +294,14 @@ impl Consumer {
         self.ring.payload(&message.0)
     }
 
-    /// Keeps the message in hand until the next release.
-    pub fn keep(&mut self) {
-        self.ring.keep();
+    /// Takes the next message, and keeps the one in hand until everything is released.
+    pub fn find_next(&mut self) -> Option<Message> {
+        self.ring.find_next().expect("a sound ring").map(Message)
+    }
+
+    /// Releases the message in hand.
+    pub fn release_held(&mut self, message: &Message) {
+        self.ring.release_held(&message.0);
     }
 
     /// Releases everything that was taken.

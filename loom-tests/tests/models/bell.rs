@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
-use ringway::model::{Bell, Ring};
-use ringway_loom_tests::{find, look, outcomes, read, send};
+use ringway::model::Bell;
+use ringway::model::record::Ring;
+use ringway_loom_tests::outcomes;
+use ringway_loom_tests::record::{find, look, read, send};
 
 /// A condition that is published without any ordering of its own: the bell's fences must do.
 #[derive(Clone)]
@@ -108,6 +110,94 @@ fn a_sleeper_beside_a_dead_one_is_woken() {
         };
         waiting.join().unwrap();
         waking.join().unwrap()
+    });
+}
+
+/// Messages of which each is for one of those who wait.
+#[derive(Clone)]
+struct Messages(Arc<AtomicU32>);
+
+impl Messages {
+    fn new() -> Messages {
+        Messages(Arc::new(AtomicU32::new(0)))
+    }
+
+    fn publish(&self, count: u32) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Option<()> {
+        let take = |there: u32| there.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(drop)
+    }
+
+    /// Somebody who waits for one, in a thread of its own.
+    fn taker(&self, bell: &Bell) -> thread::JoinHandle<()> {
+        let (bell, messages) = (bell.clone(), self.clone());
+        thread::spawn(move || bell.wait(|| messages.take()))
+    }
+}
+
+#[test]
+fn one_sleeper_is_woken_by_each_message() {
+    outcomes(Some(2), [(false, false), (false, true), (true, false), (true, true)], || {
+        let (bell, messages) = (Ring::new(64).data_bell(), Messages::new());
+        let waiting = [messages.taker(&bell), messages.taker(&bell)];
+        let ring_one = || {
+            messages.publish(1);
+            bell.ring_some(1)
+        };
+        let woken = (ring_one(), ring_one());
+        for waiting in waiting {
+            waiting.join().unwrap();
+        }
+        woken
+    });
+}
+
+#[test]
+fn two_sleepers_are_woken_by_two_messages() {
+    outcomes(Some(2), [false, true], || {
+        let (bell, messages) = (Ring::new(64).data_bell(), Messages::new());
+        let waiting = [messages.taker(&bell), messages.taker(&bell)];
+        messages.publish(2);
+        let woken = bell.ring_some(2);
+        for waiting in waiting {
+            waiting.join().unwrap();
+        }
+        woken
+    });
+}
+
+/// The second ring takes the bit away, which the first one left, since others might have slept on.
+#[test]
+fn the_asleep_bit_heals_if_some_are_woken() {
+    outcomes(None, [(false, false), (false, true), (true, false)], || {
+        let bell = Ring::new(64).data_bell();
+        let dying = {
+            let bell = bell.clone();
+            thread::spawn(move || {
+                bell.announce();
+            })
+        };
+        let woken = (bell.ring_some(1), bell.ring_some(1));
+        dying.join().unwrap();
+        woken
+    });
+}
+
+/// Who falls asleep while the bit is taken away is woken, to set it again.
+#[test]
+fn a_sleeper_beside_a_dead_one_is_woken_by_its_message() {
+    outcomes(Some(3), [false, true], || {
+        let (bell, messages) = (Ring::new(64).data_bell(), Messages::new());
+        bell.announce();
+        let waiting = messages.taker(&bell);
+        bell.ring_some(1);
+        messages.publish(1);
+        let woken = bell.ring_some(1);
+        waiting.join().unwrap();
+        woken
     });
 }
 

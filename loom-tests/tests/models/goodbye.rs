@@ -1,8 +1,9 @@
 //! Edge `goodbye`: whoever has heard it sees everything that was sent before it.
 
 use loom::thread;
-use ringway::model::Ring;
-use ringway_loom_tests::{look, outcomes, send};
+use ringway::model::record::Ring;
+use ringway_loom_tests::outcomes;
+use ringway_loom_tests::record::{look, send};
 
 /// A consumer looks; finds that the producer has said goodbye, or has not; and then looks a last time.
 #[test]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use loom::sync::Mutex;
 use loom::thread;
-use ringway::model::{Consumer, Producer, Ring};
-use ringway_loom_tests::{abandon_batch, claim_and_commit, find, looks, outcomes, read, receive_until, send};
+use ringway::model::record::{Consumer, Producer, Ring};
+use ringway_loom_tests::outcomes;
+use ringway_loom_tests::record::{abandon_batch, claim_and_commit, find, looks, read, receive_until, send};
 
 /// What a participant does before it dies.
 type Life<T> = fn(&mut T);

@@ -1,7 +1,8 @@
 //! Loom models of the shipped `ring`, `wait` and `layout`; run by `ci/loom.sh`.
 //!
 //! Each model is one concern with two or three threads. Letters are messages; a dot is a look that found
-//! nothing; a lower-case letter is a message that was marked as redelivered.
+//! nothing; a lower-case letter is a message that was marked as redelivered. The record ring's models are named after
+//! its edges, those of the slot ring are in `slots`.
 #![cfg(loom)]
 
 mod bell;
@@ -9,3 +10,4 @@ mod goodbye;
 mod handover;
 mod publish;
 mod reclaim;
+mod slots;

@@ -1,8 +1,9 @@
 //! Edge `commit`: a message is seen whole or not at all, and nothing else is ever seen.
 
 use loom::thread;
-use ringway::model::{Producer, Ring};
-use ringway_loom_tests::{abandon_batch, claim_and_commit, look, looks, outcomes, read, send, send_batch};
+use ringway::model::record::{Producer, Ring};
+use ringway_loom_tests::outcomes;
+use ringway_loom_tests::record::{abandon_batch, claim_and_commit, look, looks, read, send, send_batch};
 
 /// What a consumer sees in `times` looks while `produce` runs, in a ring of `size` bytes through which `before`
 /// bytes of records have gone.

@@ -1,8 +1,9 @@
 //! Edge `reclaim`: nothing is written over that the consumer may still read.
 
 use loom::thread;
-use ringway::model::{Producer, Ring};
-use ringway_loom_tests::{find, look, outcomes, read, receive_until, send};
+use ringway::model::record::{Producer, Ring};
+use ringway_loom_tests::outcomes;
+use ringway_loom_tests::record::{find, look, read, receive_until, send};
 
 /// A ring of 64 bytes with A and B in it, and less room than another one takes. The producer waits with `fits`
 /// until there is room for C, which ends at the ring's end and clears A's header, and then for D, which lies

@@ -7,13 +7,18 @@
 //!
 //! A participant does nothing to others but by writing slot words, so its deaths are those after each word that it
 //! writes. Each view of a table has a [`Life`], and unwinds when that is over.
+//!
+//! Loom compares an access with the last one to the same atomic alone, to see whether the other order is to be tried,
+//! too. A participant that loads a word before it changes it would so hide that another has loaded it before. So every
+//! load is preceded by one of the reader's own *mark*, and such a change by stores to the marks of the others.
 #![allow(unsafe_code)]
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::ptr::NonNull;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use super::word::Word;
 use crate::layout::mpmc::Sizes;
 use crate::sync::{Access, AtomicU64, LocalU32, Ordering};
 
@@ -53,21 +58,38 @@ impl Life {
     }
 }
 
+/// Participants, whose ids are lower.
+const READERS: u32 = 6;
+
 /// A slot word, seen by a participant.
 #[derive(Debug)]
 pub(crate) struct SlotWord<'a> {
-    word: &'a AtomicU64,
-    life: &'a Life,
+    slot: &'a Memory,
+    view: &'a View,
+    loaded: &'a Cell<bool>,
 }
 
 impl SlotWord<'_> {
     pub(crate) fn load(&self, order: Ordering) -> u64 {
-        self.word.load(order)
+        self.loaded.set(true);
+        self.slot.marks[self.view.reader as usize].load(Ordering::Relaxed);
+        self.slot.word.load(order)
+    }
+
+    /// Says to all other readers that the word changes, if this one has loaded it.
+    fn mark(&self) {
+        if !self.loaded.take() {
+            return;
+        }
+        for reader in (0..READERS).filter(|reader| *reader != self.view.reader) {
+            self.slot.marks[reader as usize].store(0, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn store(&self, value: u64, order: Ordering) {
-        self.word.store(value, order);
-        self.life.wrote();
+        self.mark();
+        self.slot.word.store(value, order);
+        self.view.life.wrote();
     }
 
     pub(crate) fn compare_exchange(
@@ -77,36 +99,48 @@ impl SlotWord<'_> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u64, u64> {
-        let before = self.word.compare_exchange(current, new, success, failure)?;
-        self.life.wrote();
+        self.mark();
+        let before = self.slot.word.compare_exchange(current, new, success, failure)?;
+        self.view.life.wrote();
         Ok(before)
     }
 }
 
-/// A slot, and the check of its payload.
+/// A slot's memory, and the check of its payload.
 #[derive(Debug, Default)]
-struct Slot {
+struct Memory {
     word: AtomicU64,
+    marks: [AtomicU64; READERS as usize],
     meta: AtomicU64,
     payload: Access,
 }
 
+/// What all participants share.
 #[derive(Debug)]
-struct Memory {
-    slots: Vec<Slot>,
+struct Ring {
+    slots: Vec<Memory>,
     inline: Vec<UnsafeCell<u64>>,
     blocks: Vec<UnsafeCell<u64>>,
 }
 
 // SAFETY: loom runs one thread at a time, and `slots` checks that accesses to `inline` and `blocks` are ordered.
-unsafe impl Sync for Memory {}
+unsafe impl Sync for Ring {}
+
+/// What a participant sees it with.
+#[derive(Debug)]
+struct View {
+    ring: Arc<Ring>,
+    reader: u32,
+    /// Which words this participant has loaded since it changed them last.
+    loaded: Vec<Cell<bool>>,
+    life: Life,
+}
 
 /// Slots on the heap, seen by a participant.
 #[derive(Debug)]
 pub(crate) struct Table {
-    memory: Arc<Memory>,
+    view: Box<View>,
     sizes: Sizes,
-    life: Life,
 }
 
 impl Table {
@@ -116,50 +150,49 @@ impl Table {
         unreachable!("models build their tables on the heap")
     }
 
-    /// Zeroed slots.
-    pub(crate) fn on_heap(sizes: Sizes) -> Table {
+    /// Free slots of a ring that stands at `position`.
+    pub(crate) fn on_heap(sizes: Sizes, position: u64) -> Table {
         let zeroed = |bytes: u64| (0..bytes / 8).map(|_| UnsafeCell::new(0)).collect();
-        let memory = Memory {
-            slots: (0..sizes.slots).map(|_| Slot::default()).collect(),
+        let slot = |index| {
+            let (lap, used) = (position / sizes.slots, index < position % sizes.slots);
+            let word = AtomicU64::new(Word::free(lap + u64::from(used)).0);
+            Memory { word, ..Memory::default() }
+        };
+        let ring = Ring {
+            slots: (0..sizes.slots).map(slot).collect(),
             inline: zeroed(sizes.slots * sizes.inline),
             blocks: zeroed(sizes.slots * sizes.slot_size),
         };
-        Table { memory: Arc::new(memory), sizes, life: Life::new() }
+        Table::seen_by(Arc::new(ring), sizes, 0, Life::new())
     }
 
-    /// The same slots, seen by a participant with this life.
-    pub(crate) fn view(&self, life: &Life) -> Table {
-        Table { memory: Arc::clone(&self.memory), sizes: self.sizes, life: life.clone() }
+    /// The same slots, seen by participant `reader` with this life.
+    pub(crate) fn view(&self, reader: u32, life: &Life) -> Table {
+        Table::seen_by(Arc::clone(&self.view.ring), self.sizes, reader, life.clone())
+    }
+
+    fn seen_by(ring: Arc<Ring>, sizes: Sizes, reader: u32, life: Life) -> Table {
+        let loaded = vec![Cell::new(false); sizes.slots as usize];
+        Table { view: Box::new(View { ring, reader, loaded, life }), sizes }
     }
 
     fn index(&self, index: u64) -> usize {
         (index & (self.sizes.slots - 1)) as usize
     }
 
-    fn slot(&self, index: u64) -> &Slot {
-        &self.memory.slots[self.index(index)]
-    }
-
-    pub(crate) fn word(&self, index: u64) -> SlotWord<'_> {
-        SlotWord { word: &self.slot(index).word, life: &self.life }
-    }
-
-    pub(crate) fn load_meta(&self, index: u64) -> u64 {
-        self.slot(index).meta.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn store_meta(&self, index: u64, meta: u64) {
-        self.slot(index).meta.store(meta, Ordering::Relaxed);
+    pub(crate) fn slot(&self, index: u64) -> Slot {
+        Slot { view: NonNull::from(&*self.view), index: self.index(index) }
     }
 
     /// The slots of a span, and where the `len` bytes of its payload begin; `None` if they do not fit.
-    fn payload(&self, index: u64, span: u64, len: u64) -> Option<(&[Slot], *mut u8)> {
+    fn payload(&self, index: u64, span: u64, len: u64) -> Option<(&[Memory], *mut u8)> {
         let first = self.index(index);
-        let slots = self.memory.slots.get(first..first + span as usize)?;
+        let ring = &self.view.ring;
+        let slots = ring.slots.get(first..first + span as usize)?;
         let (words, room) = if span == 1 && len <= self.sizes.inline {
-            (&self.memory.inline, self.sizes.inline)
+            (&ring.inline, self.sizes.inline)
         } else {
-            (&self.memory.blocks, self.sizes.slot_size)
+            (&ring.blocks, self.sizes.slot_size)
         };
         let start = words[first * (room / 8) as usize..].as_ptr();
         (len <= span * room).then_some((slots, start.cast_mut().cast()))
@@ -189,7 +222,45 @@ impl Table {
         self.write(index, 1, &block);
     }
 
+    pub(crate) fn write_one(&mut self, _slot: &Slot, index: u64, payload: &[u8]) {
+        self.write(index, 1, payload);
+    }
+
+    pub(crate) fn bytes_of_one(&self, _slot: &Slot, index: u64, len: u64) -> &[u8] {
+        self.bytes(index, 1, len)
+    }
+
     pub(crate) fn write(&mut self, index: u64, span: u64, payload: &[u8]) {
         self.bytes_mut(index, span, payload.len() as u64).copy_from_slice(payload);
+    }
+}
+
+/// A slot, seen by a participant. Whoever keeps one keeps the table too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    view: NonNull<View>,
+    index: usize,
+}
+
+// SAFETY: as the table's view, which is sent with it.
+unsafe impl Send for Slot {}
+
+impl Slot {
+    fn view(&self) -> &View {
+        // SAFETY: the table, which is kept, has its view in a box that it never replaces.
+        unsafe { self.view.as_ref() }
+    }
+
+    pub(crate) fn word(&self) -> SlotWord<'_> {
+        let view = self.view();
+        SlotWord { slot: &view.ring.slots[self.index], view, loaded: &view.loaded[self.index] }
+    }
+
+    pub(crate) fn load_meta(&self) -> u64 {
+        self.view().ring.slots[self.index].meta.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn store_meta(&self, meta: u64) {
+        self.view().ring.slots[self.index].meta.store(meta, Ordering::Relaxed);
     }
 }
