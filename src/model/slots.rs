@@ -128,6 +128,7 @@ impl slots::Leases for Leases {
     /// As the kernel does it: whatever the last holder did happens before whatever this one does.
     fn try_take(&self, id: u32) -> bool {
         let lease = &self.all[id as usize];
+        // edge: death (acquire)
         let taken = lease.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
         if taken {
             self.mine.borrow_mut().push(id);
@@ -137,7 +138,7 @@ impl slots::Leases for Leases {
 
     fn give_back(&self, id: u32, _repaired: bool) {
         self.mine.borrow_mut().retain(|mine| *mine != id);
-        self.all[id as usize].store(0, Ordering::Release);
+        self.all[id as usize].store(0, Ordering::Release); // edge: death (release)
     }
 }
 

@@ -97,9 +97,7 @@ impl Consumer {
     /// As [`Consumer::recv_timeout`].
     pub fn wait_for_message(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
         self.begin()?;
-        let seen = self.ring.seek()?;
-        self.tell_freed();
-        match seen {
+        match self.seek()? {
             Seek::Ready => Ok(()),
             seen => self.wait(seen, &self.end.patience(timeout)),
         }
@@ -130,7 +128,7 @@ impl Consumer {
         }
         for _ in 0..wait::POLLS {
             self.ring.lag();
-            if self.ring.seek()? == Seek::Ready {
+            if self.seek()? == Seek::Ready {
                 return Ok(true);
             }
         }
@@ -160,6 +158,13 @@ impl Consumer {
             None if goodbye && self.ring.is_drained() => Err(RecvError::Closed),
             None => Err(RecvError::Empty),
         }
+    }
+
+    /// Walks to the next message, and tells the producers of slots that were freed on the way.
+    fn seek(&mut self) -> Result<Seek, RecvError> {
+        let seen = self.ring.seek();
+        self.tell_freed();
+        Ok(seen?)
     }
 
     /// Takes the next message, and tells the producers of slots that were freed on the way.
@@ -197,7 +202,7 @@ impl Consumer {
             if patience.is_none() && self.spin()? {
                 continue;
             }
-            let seen = self.ring.seek()?;
+            let seen = self.seek()?;
             // A message that a wait has found may be another's by now, again and again.
             if patience.as_ref().is_some_and(Patience::is_spent) {
                 return Err(self.out_of_time(seen));
@@ -205,7 +210,7 @@ impl Consumer {
             let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
             self.wait(seen, patience)?;
         };
-        if patience.is_some() && self.ring.seek()? == Seek::Ready {
+        if patience.is_some() && self.seek()? == Seek::Ready {
             // Each message woke one sleeper at most, perhaps before it could be taken: pass it on.
             self.end.ring_some(1);
         }
@@ -220,7 +225,6 @@ impl Consumer {
         let found = wait::wait(&control.data.bell, patience, &mut next);
         next.consumer.end.line.set_asleep(false);
         let seen = next.seen;
-        self.tell_freed();
         found.unwrap_or_else(|| Err(self.out_of_time(seen)))
     }
 
@@ -241,6 +245,7 @@ impl Consumer {
             return Ok(false);
         }
         let repaired = self.ring.sweep(&self.end, &died)?;
+        self.tell_freed();
         if repaired {
             self.end.ring(&self.end.control.data.bell);
         }
@@ -345,12 +350,12 @@ struct Next<'a> {
 
 impl Next<'_> {
     fn seek(&mut self) -> Option<Result<(), RecvError>> {
-        match self.consumer.ring.seek() {
+        match self.consumer.seek() {
             Ok(seen) => {
                 self.seen = seen;
                 (seen == Seek::Ready).then_some(Ok(()))
             }
-            Err(corrupt) => Some(Err(corrupt.into())),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -397,7 +402,6 @@ impl Condition for Next<'_> {
     }
 
     fn before_sleep(&mut self) {
-        self.consumer.tell_freed();
         self.consumer.ring.write_down();
         self.consumer.end.note_sleep();
     }
