@@ -221,7 +221,7 @@ impl Consumer {
     fn wait(&mut self, seen: Seek, patience: &Patience) -> Result<(), RecvError> {
         self.end.note_wait();
         let control = self.end.control.clone();
-        let mut next = Next { consumer: self, seen, checks: 0 };
+        let mut next = Next { consumer: self, seen, polls: 0, checks: 0 };
         let found = wait::wait(&control.data.bell, patience, &mut next);
         next.consumer.end.line.set_asleep(false);
         let seen = next.seen;
@@ -345,6 +345,7 @@ struct Next<'a> {
     consumer: &'a mut Consumer,
     /// What the last look saw.
     seen: Seek,
+    polls: u32,
     checks: u32,
 }
 
@@ -376,7 +377,9 @@ impl Condition for Next<'_> {
 
     fn poll(&mut self) -> Option<Self::Found> {
         self.consumer.ring.lag();
-        self.seek()
+        self.polls = self.polls.wrapping_add(1);
+        // Whoever spins for long hears a goodbye, too.
+        if self.polls.is_multiple_of(wait::POLLS) { self.look() } else { self.seek() }
     }
 
     fn look(&mut self) -> Option<Self::Found> {

@@ -38,6 +38,7 @@ mod end;
 mod message;
 mod options;
 mod producer;
+mod room;
 
 pub use super::{Peer, Tune};
 pub use batch::Batch;

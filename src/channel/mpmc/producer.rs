@@ -4,14 +4,14 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
+use super::room::Room;
 use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::error::{OpenError, SendError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
 use crate::ring::slots::{self, Claimed, Refused, Turn};
-use crate::sync::pause;
-use crate::wait::{self, Condition, Patience, Wait, now};
+use crate::wait::{self, Patience, Wait, now};
 
 /// A sending end of a ring. Dropping it says goodbye; what it sent stays. Dropping blocks for up to 5 s if a process
 /// was stopped while it joined or left the ring.
@@ -243,16 +243,15 @@ impl Producer {
         };
         self.end.note_wait();
         let control = self.end.control.clone();
-        let mut room =
-            Room { producer: self, len: len as u64, holder, yields: None, asks_at: None, checks: 0 };
+        let mut room = Room::new(self, len as u64, holder);
         let found = wait::wait(&control.space_bell, patience, &mut room);
-        room.producer.end.line.set_asleep(false);
-        let holder = room.holder;
+        let holder = room.holder();
+        self.end.line.set_asleep(false);
         found.unwrap_or_else(|| Err(self.out_of_time(holder)))
     }
 
     /// Waits for as long as another producer's turn lasts, once; how long still.
-    fn honour_turn(&mut self) -> Option<Duration> {
+    pub(super) fn honour_turn(&mut self) -> Option<Duration> {
         let turn = self.ring.turn()?;
         let time = now();
         let until = match self.yielding {
@@ -311,7 +310,7 @@ impl Producer {
 
     /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left. `true`:
     /// something changed.
-    fn repair(&mut self, holder: u32, roll_call: bool) -> Result<bool, crate::Corrupt> {
+    pub(super) fn repair(&mut self, holder: u32, roll_call: bool) -> Result<bool, crate::Corrupt> {
         let died = if roll_call { self.end.died() } else { Vec::new() };
         if died.is_empty() && !self.end.is_dead(holder) {
             return Ok(false);
@@ -382,80 +381,5 @@ impl Drop for Producer {
             self.ring.write_down();
             self.end.say_goodbye(|| self.ring.core().is_drained());
         }
-    }
-}
-
-/// Room for a message of `len` bytes, or a reason why there will be none.
-struct Room<'a> {
-    producer: &'a mut Producer,
-    len: u64,
-    /// Who holds the slot that is needed; 0: nobody.
-    holder: u32,
-    /// How long this producer still honours another's turn.
-    yields: Option<Duration>,
-    /// When to ask for a longer turn, if this producer has asked for one.
-    asks_at: Option<Duration>,
-    checks: u32,
-}
-
-impl Room<'_> {
-    /// Asks for the turn if that is of use; again when it has lasted and there is still no room.
-    fn ask_for_turn(&mut self) {
-        let time = now();
-        if self.asks_at.is_none_or(|asks_at| time >= asks_at) {
-            let turn = self.producer.ring.ask_for_turn(self.len);
-            self.asks_at = turn.map(|turn| time.saturating_add(turn.lasts()));
-        }
-    }
-}
-
-impl Condition for Room<'_> {
-    type Found = Result<(), SendError>;
-
-    fn poll(&mut self) -> Option<Self::Found> {
-        pause();
-        match self.producer.ring.fits(self.len) {
-            Ok(()) => Some(Ok(())),
-            Err(Refused::Full { holder, .. }) => {
-                self.holder = holder;
-                None
-            }
-            Err(refused) => Some(Err(self.producer.now_or_never(Some(refused), self.len as usize))),
-        }
-    }
-
-    fn look(&mut self) -> Option<Self::Found> {
-        let goodbye = self.producer.end.peers_said_goodbye();
-        let found = self.poll();
-        if found.is_none() && goodbye { Some(Err(SendError::Closed)) } else { found }
-    }
-
-    fn check(&mut self) -> Option<Self::Found> {
-        // Most sleeps are short: the first check asks for no more than what stands in the way.
-        let roll_call = self.checks > 0;
-        self.checks = 1;
-        if let Err(corrupt) = self.producer.repair(self.holder, roll_call) {
-            return Some(Err(corrupt.into()));
-        }
-        self.yields = self.producer.honour_turn();
-        self.ask_for_turn();
-        let gone = match self.producer.end.peer() {
-            Peer::Dead => Some(SendError::PeerDead),
-            Peer::Closed => Some(SendError::Closed),
-            _ => None,
-        };
-        // Room that they left is found first.
-        self.poll().or(gone.map(Err))
-    }
-
-    fn check_again(&self, interval: Duration) -> Duration {
-        let interval = self.producer.end.check_again(self.holder, interval);
-        let asks = self.asks_at.map(|asks_at| asks_at.saturating_sub(now()));
-        [self.yields, asks].into_iter().flatten().fold(interval, Duration::min)
-    }
-
-    fn before_sleep(&mut self) {
-        self.producer.ring.write_down();
-        self.producer.end.note_sleep();
     }
 }

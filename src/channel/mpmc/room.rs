@@ -1,0 +1,100 @@
+//! What a blocked producer waits for.
+
+use core::time::Duration;
+
+use super::{Peer, Producer};
+use crate::error::SendError;
+use crate::ring::slots::Refused;
+use crate::sync::pause;
+use crate::wait::{self, Condition, now};
+
+/// Room for a message of `len` bytes, or a reason why there will be none.
+pub(super) struct Room<'a> {
+    producer: &'a mut Producer,
+    len: u64,
+    /// Who holds the slot that is needed; 0: nobody.
+    holder: u32,
+    /// How long this producer still honours another's turn.
+    yields: Option<Duration>,
+    /// When to ask for a longer turn, if this producer has asked for one.
+    asks_at: Option<Duration>,
+    polls: u32,
+    checks: u32,
+}
+
+impl<'a> Room<'a> {
+    pub(super) fn new(producer: &'a mut Producer, len: u64, holder: u32) -> Self {
+        Room { producer, len, holder, yields: None, asks_at: None, polls: 0, checks: 0 }
+    }
+
+    /// Who holds the slot that the last look found to be needed; 0: nobody.
+    pub(super) fn holder(&self) -> u32 {
+        self.holder
+    }
+
+    fn fits(&mut self) -> Option<Result<(), SendError>> {
+        match self.producer.ring.fits(self.len) {
+            Ok(()) => Some(Ok(())),
+            Err(Refused::Full { holder, .. }) => {
+                self.holder = holder;
+                None
+            }
+            Err(refused) => Some(Err(self.producer.now_or_never(Some(refused), self.len as usize))),
+        }
+    }
+
+    /// Asks for the turn if that is of use; again when it has lasted and there is still no room.
+    fn ask_for_turn(&mut self) {
+        let time = now();
+        if self.asks_at.is_none_or(|asks_at| time >= asks_at) {
+            let turn = self.producer.ring.ask_for_turn(self.len);
+            self.asks_at = turn.map(|turn| time.saturating_add(turn.lasts()));
+        }
+    }
+}
+
+impl Condition for Room<'_> {
+    type Found = Result<(), SendError>;
+
+    fn poll(&mut self) -> Option<Self::Found> {
+        pause();
+        self.polls = self.polls.wrapping_add(1);
+        // Whoever spins for long hears a goodbye, too.
+        if self.polls.is_multiple_of(wait::POLLS) { self.look() } else { self.fits() }
+    }
+
+    fn look(&mut self) -> Option<Self::Found> {
+        let goodbye = self.producer.end.peers_said_goodbye();
+        let found = self.fits();
+        if found.is_none() && goodbye { Some(Err(SendError::Closed)) } else { found }
+    }
+
+    fn check(&mut self) -> Option<Self::Found> {
+        // Most sleeps are short: the first check asks for no more than what stands in the way.
+        let roll_call = self.checks > 0;
+        self.checks = 1;
+        if let Err(corrupt) = self.producer.repair(self.holder, roll_call) {
+            return Some(Err(corrupt.into()));
+        }
+        self.yields = self.producer.honour_turn();
+        self.ask_for_turn();
+        let gone = match self.producer.end.peer() {
+            Peer::Dead => Some(SendError::PeerDead),
+            Peer::Closed => Some(SendError::Closed),
+            _ => None,
+        };
+        // Room that they left is found first.
+        self.fits().or(gone.map(Err))
+    }
+
+    fn check_again(&self, interval: Duration) -> Duration {
+        let interval = self.producer.end.check_again(self.holder, interval);
+        let asks = self.asks_at.map(|asks_at| asks_at.saturating_sub(now()));
+        [self.yields, asks].into_iter().flatten().fold(interval, Duration::min)
+    }
+
+    fn before_sleep(&mut self) {
+        self.producer.ring.write_down();
+        self.producer.end.note_sleep();
+    }
+}
