@@ -119,7 +119,7 @@ fn wake_some(bell: &BellLine, word: u32, count: u32) -> bool {
 
 /// Takes S away, since nobody was left to be woken. Whoever went to sleep in between is woken, to set it again.
 fn clear(bell: &BellLine, rung: u32) {
-    let cleared = rung & !ASLEEP;
+    let cleared = (rung & !ASLEEP).wrapping_add(RING);
     if bell.word.compare_exchange(rung, cleared, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
         bell.word.wake(i32::MAX as u32);
     }

@@ -7,9 +7,12 @@ use ringway_loom_tests::slots::{
     BLOCK, INLINE, SPAN, claim, commit, look, practised, remains, rest, send, send_batch, start, take,
 };
 
+/// A producer's life, where the ring stands when it begins, and what is received for each of its deaths.
+type Life = (fn(&mut Producer), u64, &'static [&'static str]);
+
 /// How a producer lives in a ring of four slots that has been turned on by so many; and what is received of it, and of
 /// Z, which is sent in its place afterwards, if it dies after its first slot word, after its second, and so on.
-const PRODUCERS: [(fn(&mut Producer), u64, &[&str]); 6] = [
+const PRODUCERS: [Life; 6] = [
     (|producer| assert!(send(producer, 'A', INLINE)), 4, &["Z", "AZ"]),
     (|producer| assert!(send(producer, 'A', SPAN)), 4, &["Z", "AZ"]),
     (
