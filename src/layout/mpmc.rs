@@ -25,7 +25,8 @@ pub(crate) const SPAN_MAX: u64 = (1 << 12) - 1;
 pub(crate) const DESCRIPTOR_HEAD: u64 = 16;
 
 const SLOTS_MIN: u64 = 2;
-const SLOTS_MAX: u64 = 1 << 26;
+/// A position has room for a whole lap number, as in a slot word, beside a slot's index.
+const SLOTS_MAX: u64 = 1 << 25;
 const SLOT_SIZE_MAX: u64 = 1 << 30;
 const INLINE_MAX: u64 = 4080;
 const TOTAL_MAX: u64 = 1 << 46;
@@ -65,6 +66,7 @@ mod proofs {
     const_assert!(core::mem::offset_of!(DataLine, turn) == 8);
     const_assert!(core::mem::offset_of!(DataLine, places_used) == 16);
     const_assert!(2 * PLACES_MAX < 1 << 10);
+    const_assert!(SLOTS_MAX <= 1 << (64 - 39));
 }
 
 /// Sizes of a ring, checked.
@@ -89,7 +91,7 @@ impl Sizes {
         places: u32,
     ) -> Result<Sizes, (&'static str, u64, &'static str)> {
         if !slots.is_power_of_two() || !(SLOTS_MIN..=SLOTS_MAX).contains(&slots) {
-            return Err(("slots", slots, "a power of two from 2 to 67108864"));
+            return Err(("slots", slots, "a power of two from 2 to 33554432"));
         }
         if !slot_size.is_multiple_of(8) || slot_size > SLOT_SIZE_MAX {
             return Err(("slot size", slot_size, "a multiple of 8, up to 1 GiB"));
@@ -105,7 +107,7 @@ impl Sizes {
             return Err(("participants", places.into(), "from 1 to 511 of each role"));
         }
         let sizes = Sizes { slots, slot_size, inline, places };
-        // Neither product overflows: the factors have at most 26 + 30 bits.
+        // Neither product overflows: the factors have at most 25 + 30 bits.
         if sizes.total() > TOTAL_MAX {
             return Err(("slots × slot size", slots * slot_size, "at most 64 TiB altogether"));
         }
@@ -187,6 +189,6 @@ mod tests {
         assert_eq!(option(Sizes::new(4, 63, 48, 1)), "slot size");
         assert_eq!(option(Sizes::new(4, 0, 0, 1)), "inline size");
         assert_eq!(option(Sizes::new(4, 64, 48, 512)), "participants");
-        assert_eq!(option(Sizes::new(1 << 26, 1 << 30, 48, 1)), "slots × slot size");
+        assert_eq!(option(Sizes::new(1 << 25, 1 << 30, 48, 1)), "slots × slot size");
     }
 }

@@ -107,6 +107,7 @@ pub struct Counters {
     /// Messages sent or received.
     pub messages: u64,
     /// Bytes of records sent or received: each message with its header, padded, and the padding at the ring's end.
+    /// `mpmc`: of the slots that the messages took.
     pub bytes: u64,
     /// Times that a call found the ring full or empty for longer than a moment (some 64 looks) and waited.
     pub waits: u64,

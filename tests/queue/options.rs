@@ -32,8 +32,8 @@ fn impossible(options: &Options, option: &str, asked: usize, rule: &str) {
 
 #[test]
 fn impossible_options_are_refused_by_name() {
-    for slots in [0, 1, (1 << 26) + 1, usize::MAX / 2 + 2, usize::MAX] {
-        impossible(&options().slots(slots), "slots", slots, "a power of two from 2 to 67108864");
+    for slots in [0, 1, (1 << 25) + 1, usize::MAX / 2 + 2, usize::MAX] {
+        impossible(&options().slots(slots), "slots", slots, "a power of two from 2 to 33554432");
     }
     for size in [1, 7, 63, (1 << 30) + 8, usize::MAX] {
         impossible(&options().slot_size(size), "slot size", size, "a multiple of 8, up to 1 GiB");
@@ -46,7 +46,7 @@ fn impossible_options_are_refused_by_name() {
         let options = options().participants(participants);
         impossible(&options, "participants", participants, "from 1 to 511 of each role");
     }
-    impossible(&options().slots(1 << 26).slot_size(1 << 30), "slots × slot size", 1 << 56, "64 TiB");
+    impossible(&options().slots(1 << 25).slot_size(1 << 30), "slots × slot size", 1 << 55, "64 TiB");
     impossible(&options().mode(0o1600), "mode", 0o1600, "such as 0600 or 0660");
 }
 

@@ -6,9 +6,10 @@ use crate::ring::slots::Pending;
 
 /// Messages that become visible together when the batch is committed. Dropping it aborts: none is sent.
 ///
-/// Messages that others send after its first one wait behind it until it is committed or dropped. A batch of up to
-/// as many slots as the one before, or 64, is one claim: if its producer dies, all of it was sent or nothing. A
-/// longer one is claimed in pieces, of which those that were committed first are received.
+/// Messages that others send after its first one wait behind it until it is committed or dropped. A batch that takes no
+/// more slots than the producer's last one, no more than 64, and no more than an eighth of the ring (or 8), is one claim:
+/// if its producer dies, all of it was sent or nothing. Any other (a producer's first, too) is claimed in pieces, of which those that were committed
+/// first are received.
 #[derive(Debug)]
 #[must_use = "a batch that is not committed sends nothing"]
 pub struct Batch<'a> {

@@ -210,7 +210,7 @@ impl Consumer {
             let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
             self.wait(seen, patience)?;
         };
-        if patience.is_some() && self.seek()? == Seek::Ready {
+        if patience.is_some() && matches!(self.seek(), Ok(Seek::Ready)) {
             // Each message woke one sleeper at most, perhaps before it could be taken: pass it on.
             self.end.ring_some(1);
         }
@@ -230,11 +230,13 @@ impl Consumer {
 
     /// The error of a wait whose time is up.
     fn out_of_time(&self, seen: Seek) -> RecvError {
-        let Seek::Blocked(owner) = seen else {
-            return RecvError::TimedOut;
-        };
-        let (role, pid) = self.end.who(owner);
-        RecvError::Stalled { role, pid }
+        match seen {
+            Seek::Blocked(owner) if !self.end.is_dead(owner) => {
+                let (role, pid) = self.end.who(owner);
+                RecvError::Stalled { role, pid }
+            }
+            _ => RecvError::TimedOut,
+        }
     }
 
     /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left. `true`:

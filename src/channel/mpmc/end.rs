@@ -73,6 +73,8 @@ impl End {
 
     /// The ring could not be attached to: takes leave.
     pub(super) fn refuse(&self, corrupt: crate::Corrupt) -> OpenError {
+        // What it may have taken over by then is for others to take over.
+        self.line.leave_messages();
         self.endpoint.say_goodbye(|| {}, || false);
         self.endpoint.refuse(corrupt)
     }

@@ -275,7 +275,7 @@ impl Producer {
 
     /// The error of a wait whose time is up.
     fn out_of_time(&self, holder: u32) -> SendError {
-        if holder == 0 {
+        if holder == 0 || self.end.is_dead(holder) {
             return SendError::TimedOut;
         }
         let (role, pid) = self.end.who(holder);
@@ -290,7 +290,10 @@ impl Producer {
             Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
             Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
             Some(Refused::Full { need, free, holder }) => {
-                self.honour_turn();
+                if self.honour_turn().is_some() {
+                    let bytes = self.ring.core().slot_bytes();
+                    return SendError::Full { need: need * bytes, free: free * bytes };
+                }
                 if self.end.missed() {
                     if let Err(corrupt) = self.repair(holder, true) {
                         return SendError::Corrupt(corrupt);

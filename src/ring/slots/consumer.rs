@@ -108,8 +108,8 @@ impl Consumer {
             dropped: 0,
             tombstones: 0,
         };
-        let own = repair::own_of_consumer(&consumer.core, consumer.repairs_as())?;
-        consumer.take_over(own);
+        let own = repair::own_of_consumer(&consumer.core, consumer.repairs_as());
+        consumer.take_over(own)?;
         consumer.sweep(leases, suspects)?;
         Ok(consumer)
     }
@@ -123,16 +123,17 @@ impl Consumer {
     pub(crate) fn sweep(&mut self, leases: &impl Leases, suspects: &[u32]) -> Result<bool, Corrupt> {
         let repaired = repair::sweep(&self.core, leases, suspects, self.repairs_as())?;
         let anything = repaired.anything();
-        self.take_over(repaired);
+        self.take_over(repaired)?;
         Ok(anything)
     }
 
-    fn take_over(&mut self, repaired: repair::Repaired) {
+    fn take_over(&mut self, repaired: repair::Repaired) -> Result<(), Corrupt> {
         self.tombstones += repaired.tombstones;
         self.dropped += repaired.dropped;
         self.freed |= repaired.freed;
         self.adopted.extend(repaired.adopted);
         self.expect();
+        repaired.corrupt.map_or(Ok(()), Err)
     }
 
     /// Expects a message of one slot next, unless there are messages to be delivered again.

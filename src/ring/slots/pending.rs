@@ -8,12 +8,9 @@ use crate::frame;
 /// The most slots that a batch claims at a time.
 const CLAIM_MAX: u64 = 64;
 
-/// A batch that is not committed. What it has claimed stands in the producer's list of open spans; the batch's first
-/// messages lie in the first of them.
+/// A batch that is not committed. What it has claimed stands in the producer's list of what is open.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    /// For each open span, the word that its commit stores first to last: that of its first message.
-    firsts: Vec<Word>,
     /// Where the next message lies, and how many slots of the last open span are left.
     next: Option<Span>,
     messages: u64,
@@ -39,11 +36,10 @@ impl Producer {
         self.core.table.write(left.at.0, span, payload);
         self.core.table.slot(left.at.0).store_meta(frame::message(len, tag));
         let word = Word::ready(self.core.lap(left.at), span);
-        if batch.firsts.len() < self.open.len() {
-            batch.firsts.push(word);
-        } else {
+        match self.open.last_mut() {
+            Some(open) if open.span.at == left.at => open.first = word,
             // An inner word: nobody can stand here before the first one is stored.
-            self.core.store(left.at, word);
+            _ => self.core.store(left.at, word),
         }
         batch.next = Some(Span { at: left.at.after(span), slots: left.slots - span });
         batch.messages += 1;
@@ -53,8 +49,10 @@ impl Producer {
 
     /// Claims more slots for a batch, at least `span`.
     fn extend(&mut self, batch: &mut Pending, span: u64) -> Result<Span, Refused> {
-        let most = if batch.slots == 0 { self.batch_slots } else { batch.slots.min(CLAIM_MAX) };
-        let claimed = self.claim_slots(span, most.clamp(span, span.max(CLAIM_MAX)))?;
+        let wanted = if batch.slots == 0 { self.batch_slots } else { batch.slots.min(CLAIM_MAX) };
+        // What is left over is nobody's until a consumer passes it.
+        let most = wanted.min((self.core.sizes.slots / 8).max(8)).max(span);
+        let claimed = self.claim_slots(span, most)?;
         if let Some(left) = batch.next.take() {
             self.core.give_up(left);
         }
@@ -66,8 +64,8 @@ impl Producer {
         if let Some(left) = batch.next.take() {
             self.core.give_up(left);
         }
-        for (span, word) in self.open.iter().zip(&batch.firsts) {
-            self.core.store(span.at, *word);
+        for open in &self.open {
+            self.core.store(open.span.at, open.first);
         }
         self.batch_slots = batch.slots.clamp(1, CLAIM_MAX);
         self.close();

@@ -56,6 +56,14 @@ enum Room {
     Moved,
 }
 
+/// A span that is claimed and not committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    pub(super) span: Span,
+    /// In a batch: the word that its commit stores last in this span, that of the first message there.
+    pub(super) first: Word,
+}
+
 /// A producer of a slot ring.
 #[derive(Debug)]
 pub(crate) struct Producer {
@@ -63,6 +71,8 @@ pub(crate) struct Producer {
     /// At most where the tail is: up to here this producer has walked.
     at: Seq,
     /// The word that the short way goes on from: that of a free slot at `at`; [`Word::NEVER`] while something is open.
+    /// (In a ring of few slots it may be that of the lap before: no slot that was passed has that word again, so the
+    /// short way declines.)
     expected: Word,
     /// Bytes of the largest message of one slot.
     largest_of_one: u64,
@@ -71,7 +81,7 @@ pub(crate) struct Producer {
     /// What this producer's claim of one slot says beside the lap.
     claim_one: Word,
     /// The spans that are claimed and not committed: a claim's, or a batch's.
-    pub(super) open: Vec<Span>,
+    pub(super) open: Vec<Open>,
     messages: u64,
     /// Slots that they took beyond one each.
     more_slots: u64,
@@ -117,7 +127,7 @@ impl Producer {
     pub(crate) fn sweep(&mut self, leases: &impl Leases, suspects: &[u32]) -> Result<bool, Corrupt> {
         let repaired = repair::sweep(&self.core, leases, suspects, repair::As::Producer)?;
         self.tombstones += repaired.tombstones;
-        Ok(repaired.anything())
+        repaired.corrupt.map_or(Ok(repaired.anything()), Err)
     }
 
     /// Messages sent, and bytes of the slots they took.
@@ -216,7 +226,7 @@ impl Producer {
             let (at, lap) = (self.at, self.core.lap(self.at));
             if self.core.swap(at, Word::free(lap), Word::writing(lap, slots, self.core.me)) {
                 let span = Span { at, slots };
-                self.open.push(span);
+                self.open.push(Open { span, first: Word::aborted(lap, slots) });
                 self.move_to(span.end());
                 return Ok(span);
             }
@@ -340,7 +350,7 @@ impl Producer {
         if self.open.is_empty() {
             return false;
         }
-        for span in &self.open {
+        for Open { span, .. } in &self.open {
             self.core.store(span.at, Word::aborted(self.core.lap(span.at), span.slots));
         }
         self.close();

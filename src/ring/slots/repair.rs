@@ -44,6 +44,8 @@ pub(super) struct Repaired {
     adopted_from: u32,
     /// Whose messages were left to other consumers.
     left: Owners,
+    /// What ended the repair early.
+    pub(super) corrupt: Option<Corrupt>,
 }
 
 impl Repaired {
@@ -96,10 +98,10 @@ pub(super) fn sweep(
     let repaired = repair(core, dead, repairer);
     for owner in dead.iter() {
         core.end_turn_of(owner);
-        let all = repaired.as_ref().is_ok_and(|repaired| !repaired.left.contains(owner));
+        let all = repaired.corrupt.is_none() && !repaired.left.contains(owner);
         leases.give_back(owner - 1, all);
     }
-    repaired
+    Ok(repaired)
 }
 
 /// Whoever else holds a slot now, and something that `repairer` may repair.
@@ -117,24 +119,29 @@ fn owners(core: &Core, repairer: As) -> Result<Owners, Corrupt> {
 }
 
 /// What an earlier consumer with the caller's id left, whose lease the caller has.
-pub(super) fn own_of_consumer(core: &Core, repairer: As) -> Result<Repaired, Corrupt> {
+pub(super) fn own_of_consumer(core: &Core, repairer: As) -> Repaired {
     let mut own = Owners::default();
     own.insert(core.me);
     repair(core, own, repairer)
 }
 
-/// Repairs everything that `dead` owners hold. The caller has their leases.
-fn repair(core: &Core, dead: Owners, repairer: As) -> Result<Repaired, Corrupt> {
+/// Repairs everything that `dead` owners hold, up to the first word that no protocol writes. The caller has their
+/// leases.
+fn repair(core: &Core, dead: Owners, repairer: As) -> Repaired {
     let mut repaired = Repaired::default();
     for index in 0..core.sizes.slots {
         let word = core.load(Seq(index));
-        if word.is_held() && dead.contains(word.owner()) {
-            core.repair_slot(index, word, repairer, &mut repaired)?;
+        if word.is_held()
+            && dead.contains(word.owner())
+            && let Err(corrupt) = core.repair_slot(index, word, repairer, &mut repaired)
+        {
+            repaired.corrupt = Some(corrupt);
+            break;
         }
     }
     // In the order in which they were sent.
     repaired.adopted.sort_by_key(|span| span.at.0);
-    Ok(repaired)
+    repaired
 }
 
 impl Core {
@@ -194,7 +201,8 @@ impl Core {
     pub(super) fn abort_own(&self) -> Result<u64, Corrupt> {
         let mut own = Owners::default();
         own.insert(self.me);
-        repair(self, own, As::Producer).map(|repaired| repaired.tombstones)
+        let repaired = repair(self, own, As::Producer);
+        repaired.corrupt.map_or(Ok(repaired.tombstones), Err)
     }
 }
 
