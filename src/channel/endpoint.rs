@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) waits: Cell<u64>,
     pub(crate) sleeps: Cell<u64>,
     pub(crate) wakes: Cell<u64>,
+    /// When to look next whether a peer lives, on behalf of calls that do not wait for as long.
+    look_at: Cell<Duration>,
 }
 
 impl Endpoint {
@@ -42,6 +44,7 @@ impl Endpoint {
             waits: Cell::new(0),
             sleeps: Cell::new(0),
             wakes: Cell::new(0),
+            look_at: Cell::new(Duration::ZERO),
         }
     }
 
@@ -97,6 +100,16 @@ impl Endpoint {
     /// Notes that a sleeper was woken.
     pub(crate) fn note_wake(&self) {
         self.wakes.set(self.wakes.get() + 1);
+    }
+
+    /// Is it time to look whether a peer lives? Then the next time is a liveness interval away.
+    pub(crate) fn is_due(&self) -> bool {
+        let time = now();
+        let due = time >= self.look_at.get();
+        if due {
+            self.look_at.set(time.saturating_add(self.patience.interval));
+        }
+        due
     }
 
     /// How to wait, for at most `timeout`.

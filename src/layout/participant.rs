@@ -192,7 +192,7 @@ impl Entry {
     }
 
     /// May this participant have left something, if it is not here any more?
-    pub(crate) fn is_suspect(&self) -> bool {
+    pub(crate) fn may_have_left(&self) -> bool {
         self.said() == Said::Attached || self.leaves.load(Ordering::Relaxed) != 0
     }
 
@@ -257,9 +257,9 @@ mod tests {
         line.attach(8, 9);
         line.leave_messages();
         line.close();
-        assert!(line.is_suspect());
+        assert!(line.may_have_left());
         line.bury();
-        assert!(line.said() == Said::Closed && !line.is_suspect());
+        assert!(line.said() == Said::Closed && !line.may_have_left());
         line.attach(9, 9);
         line.bury();
         assert_eq!(line.said(), Said::Buried);

@@ -64,6 +64,11 @@ pub(crate) trait Condition {
     }
     /// Called before each sleep.
     fn before_sleep(&mut self);
+    /// The last look of a wait whose time is up. Calls with short limits, one after the other, must look whether
+    /// the peer lives now and then, as one long call does.
+    fn last_look(&mut self) -> Option<Self::Found> {
+        self.look()
+    }
 }
 
 /// Waits until `condition` finds something; `None` when the deadline passed first.
@@ -91,7 +96,7 @@ pub(crate) fn wait<C: Condition>(
         if time < waiting.spin_until {
             match waiting.spin(condition, time) {
                 Over::Found(found) => return Some(found),
-                Over::Late => return condition.look(),
+                Over::Late => return condition.last_look(),
                 Over::Spun(now) => time = now,
             }
         }
@@ -107,7 +112,7 @@ pub(crate) fn wait<C: Condition>(
         };
         time = now();
         if patience.is_over(time) {
-            return condition.look();
+            return condition.last_look();
         }
         if woken == Woken::LookAgain && patience.how == Wait::Adaptive {
             waiting.spin_until = time.saturating_add(patience.spin);

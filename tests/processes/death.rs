@@ -57,6 +57,23 @@ fn a_producer_killed_mid_stream_leaves_no_torn_message() {
     }
 }
 
+/// Calls with limits so short that none of them asks the kernel whether the producer lives do so among them.
+#[test]
+fn short_limits_hide_no_death() {
+    for wait in [Wait::Spin, Wait::Adaptive, Wait::Park] {
+        let name = Name::new("short");
+        let mut rx = options().size(1 << 14).wait(wait).consumer(&*name).expect("a consumer");
+        let producer = Role::start("fill", &[&name]);
+        producer.hear();
+        producer.kill();
+        let mut end = Ok(());
+        eventually("the death is noticed", || {
+            end = rx.recv_timeout(Duration::from_micros(10)).map(drop);
+            end == Err(RecvError::PeerDead)
+        });
+    }
+}
+
 /// The promise is 100 ms. A busy machine may break it now and then; always breaking it is a fault.
 #[test]
 fn a_death_is_noticed_within_two_intervals() {

@@ -2,9 +2,10 @@
 //! that are really killed are in `tests/processes`.
 
 use std::mem::forget;
+use std::time::Duration;
 
-use ringway::RecvError;
 use ringway::mpmc::{Consumer, Peer, Producer};
+use ringway::{RecvError, Wait};
 
 use crate::common::image::crash_image;
 use crate::common::names::Name;
@@ -275,6 +276,21 @@ fn the_living_receive_what_the_dead_had_in_hand() {
         assert_eq!(rx.counters().redelivered, 1);
         assert_eq!(tx.used(), Ok(0));
         assert_eq!(rx.try_recv().map(drop), Err(RecvError::Empty));
+    }
+}
+
+/// Calls with limits so short that none of them looks whether somebody died do so among them.
+#[test]
+fn short_limits_hide_no_death() {
+    for wait in [Wait::Spin, Wait::Adaptive, Wait::Park] {
+        let (name, mut tx, mut rx) = ring();
+        let words = Words::of(&name, &tx.geometry());
+        words.died(2);
+        words.write(words.slot(0), word(State::Writing, 0, 1, 3));
+        tx.send(&pattern(1, 10)).expect("room behind it");
+        rx.set_wait(wait);
+        eventually("the dead claim is passed", || rx.recv_timeout(Duration::from_micros(10)).is_ok());
+        assert_eq!(rx.counters().tombstones, 1);
     }
 }
 

@@ -1,4 +1,14 @@
 //! A consumer's handle.
+//!
+//! | way | takes | tells producers of freed slots | hears goodbyes | repairs |
+//! |---|---|---|---|---|
+//! | `take_ready` | a message of one slot | when it is released | | |
+//! | `find`, `find_next` | any | at once | | `find_next` of an empty drain, once an interval |
+//! | `seek` | nothing | at once | | |
+//! | `recv_now` | by `find` | at once | yes | once an interval |
+//! | a wait: `poll` | nothing | at once | each 64th | |
+//! | a wait: `look` | nothing | at once | yes | |
+//! | a wait: `check`, `last_look` | nothing | at once | yes, by leases | yes |
 
 use core::time::Duration;
 use std::os::fd::OwnedFd;
@@ -28,7 +38,12 @@ impl Consumer {
         let ring = slots::Consumer::attach(end.core(), &end, &end.all_died(), at_most_once, tune.pace())
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.forgive();
-        Ok(Consumer { ring, end, tune })
+        if ring.repairs().0 > 0 {
+            end.ring(&end.control.data.bell);
+        }
+        let mut consumer = Consumer { ring, end, tune };
+        consumer.tell_freed();
+        Ok(consumer)
     }
 
     /// Another consumer of the same ring: a participant of its own.
@@ -44,7 +59,8 @@ impl Consumer {
     ///
     /// # Errors
     /// Once no producer lives, one was there, and every message has been received *and released*, by whomever
-    /// (another consumer's message comes back if that one dies): [`RecvError::Closed`] when all of them said goodbye,
+    /// (another consumer's message comes back if that one dies; its release is heard within the liveness interval):
+    /// [`RecvError::Closed`] when all of them said goodbye,
     /// [`RecvError::PeerDead`] when one died. [`RecvError::Forked`] in a forked child.
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
@@ -409,5 +425,14 @@ impl Condition for Next<'_> {
     fn before_sleep(&mut self) {
         self.consumer.ring.write_down();
         self.consumer.end.note_sleep();
+    }
+
+    fn last_look(&mut self) -> Option<Self::Found> {
+        if self.consumer.end.is_due() {
+            self.checks += 1;
+            self.check()
+        } else {
+            self.look()
+        }
     }
 }

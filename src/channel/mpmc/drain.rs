@@ -33,7 +33,8 @@ impl<'a> Drain<'a> {
             return None;
         }
         match self.consumer.find_next() {
-            Ok(found) => Some(Ok(Message::new(self.consumer, found?, false))),
+            Ok(None) => None,
+            Ok(Some(found)) => Some(Ok(Message::new(self.consumer, found, false))),
             Err(error) => Some(Err(error)),
         }
     }

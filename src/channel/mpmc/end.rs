@@ -15,7 +15,7 @@ use crate::layout::{self, Role, Shared};
 use crate::ring::slots::{Core, Leases};
 use crate::segment::Segment;
 use crate::sync::{AtomicU32, Ordering};
-use crate::wait::{Patience, bell, now};
+use crate::wait::{Patience, bell};
 
 /// How many times as often the sleeper that watches the others looks whether somebody died.
 const WATCH: u32 = 16;
@@ -31,11 +31,10 @@ pub(super) struct End {
     endpoint: Endpoint,
     pub(super) control: Shared<Control>,
     sizes: Sizes,
-    /// Calls in a row that found nothing, and when to look next whether somebody died.
+    /// Calls in a row that found nothing.
     misses: Cell<u32>,
     /// How far the roll call is.
     called: Cell<usize>,
-    look_at: Cell<Duration>,
 }
 
 impl End {
@@ -45,14 +44,7 @@ impl End {
         };
         let endpoint = Endpoint::new(segment, role, backing, patience);
         let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
-        let end = End {
-            endpoint,
-            control,
-            sizes,
-            misses: Cell::new(0),
-            called: Cell::new(0),
-            look_at: Cell::new(Duration::ZERO),
-        };
+        let end = End { endpoint, control, sizes, misses: Cell::new(0), called: Cell::new(0) };
         // Before anything is taken: whoever dies from now on is looked for.
         let place = end.segment.id - end.header().sizes.ids(role).start;
         end.places_used(role).fetch_max(place + 1, Ordering::Relaxed);
@@ -156,7 +148,7 @@ impl End {
     fn suspects(&self) -> Vec<u32> {
         let consumers = (self.role == Role::Consumer).then(|| self.lines(Role::Consumer));
         let lines = self.lines(Role::Producer).chain(consumers.into_iter().flatten());
-        lines.filter(|(_, line)| line.is_suspect()).map(|(id, _)| id).collect()
+        lines.filter(|(_, line)| line.may_have_left()).map(|(id, _)| id).collect()
     }
 
     /// Which of the suspects are dead. Asks for a few of them at a time, going round: the kernel takes longer for
@@ -204,7 +196,7 @@ impl End {
     /// take one while this one sleeps. (The kernel wakes the longest sleeper first, so it is seldom that one that a
     /// message wakes.)
     pub(super) fn check_again(&self, holder: u32, interval: Duration) -> Duration {
-        let may_take = |line: &Participant| self.role == Role::Consumer && line.is_suspect();
+        let may_take = |line: &Participant| self.role == Role::Consumer && line.may_have_left();
         let matters = || holder != 0 || self.lines(self.role).any(|(_, line)| may_take(&line));
         if !self.is_watched() && matters() { interval / WATCH } else { interval }
     }
@@ -222,12 +214,7 @@ impl End {
         if !misses.is_multiple_of(MISSES) {
             return false;
         }
-        let time = now();
-        let due = time >= self.look_at.get();
-        if due {
-            self.look_at.set(time.saturating_add(self.patience.interval));
-        }
-        due
+        self.is_due()
     }
 
     /// Rings `bell` for one of those who wait for each of `count` messages.

@@ -28,6 +28,9 @@ impl Producer {
         let ring = slots::Producer::attach(end.core(), &end, &end.all_died())
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.forgive();
+        if ring.tombstones() > 0 {
+            end.ring(&end.control.data.bell);
+        }
         Ok(Producer { ring, end, yielding: None })
     }
 

@@ -277,4 +277,8 @@ impl Condition for Next<'_> {
         self.consumer.ring.write_down();
         self.consumer.end.note_sleep();
     }
+
+    fn last_look(&mut self) -> Option<Self::Found> {
+        if self.consumer.end.is_due() { self.check().or_else(|| self.look()) } else { self.look() }
+    }
 }
