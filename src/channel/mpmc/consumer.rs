@@ -405,8 +405,8 @@ impl Condition for Next<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
-        // Most sleeps are short: the first check asks for no more than what stands in the way.
-        let roll_call = self.checks > 0;
+        // Most sleeps are short: the first check asks for more than what stands in the way once an interval.
+        let roll_call = self.checks > 0 || self.consumer.end.is_due();
         self.checks = 1;
         if let Err(corrupt) = self.consumer.repair(self.holder(), roll_call) {
             return Some(Err(corrupt.into()));

@@ -70,8 +70,8 @@ impl Condition for Room<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
-        // Most sleeps are short: the first check asks for no more than what stands in the way.
-        let roll_call = self.checks > 0;
+        // Most sleeps are short: the first check asks for more than what stands in the way once an interval.
+        let roll_call = self.checks > 0 || self.producer.end.is_due();
         self.checks = 1;
         if let Err(corrupt) = self.producer.repair(self.holder, roll_call) {
             return Some(Err(corrupt.into()));
