@@ -17,6 +17,7 @@ mod options;
 mod peers;
 mod places;
 mod threads;
+mod turns;
 mod verbs;
 mod words;
 

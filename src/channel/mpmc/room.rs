@@ -4,9 +4,12 @@ use core::time::Duration;
 
 use super::{Peer, Producer};
 use crate::error::SendError;
-use crate::ring::slots::Refused;
+use crate::ring::slots::{Refused, Turn};
 use crate::sync::pause;
 use crate::wait::{self, Condition, now};
+
+/// How long a large message waits before it asks small ones to let it pass.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Room for a message of `len` bytes, or a reason why there will be none.
 pub(super) struct Room<'a> {
@@ -16,7 +19,7 @@ pub(super) struct Room<'a> {
     holder: u32,
     /// How long this producer still honours another's turn.
     yields: Option<Duration>,
-    /// When to ask for a longer turn, if this producer has asked for one.
+    /// When to ask for the turn, or for a longer one; `None`: not yet blocked, or for a single slot.
     asks_at: Option<Duration>,
     polls: u32,
     checks: u32,
@@ -45,10 +48,18 @@ impl<'a> Room<'a> {
 
     /// Asks for the turn if that is of use; again when it has lasted and there is still no room.
     fn ask_for_turn(&mut self) {
+        if !self.producer.ring.takes_several(self.len) {
+            return;
+        }
         let time = now();
-        if self.asks_at.is_none_or(|asks_at| time >= asks_at) {
-            let turn = self.producer.ring.ask_for_turn(self.len);
-            self.asks_at = turn.map(|turn| time.saturating_add(turn.lasts()));
+        match self.asks_at {
+            None => self.asks_at = Some(time.saturating_add(PATIENCE)),
+            Some(asks_at) if time >= asks_at => {
+                let turn = self.producer.ring.ask_for_turn();
+                let lasts = turn.map_or(PATIENCE, Turn::lasts);
+                self.asks_at = Some(time.saturating_add(lasts));
+            }
+            Some(_) => {}
         }
     }
 }

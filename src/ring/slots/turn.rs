@@ -95,10 +95,15 @@ impl Producer {
         self.honoured = turn;
     }
 
-    /// Asks for the turn, for a message of `len` bytes. `None`: it takes a single slot, or another has the turn.
-    pub(crate) fn ask_for_turn(&mut self, len: u64) -> Option<Turn> {
+    /// Does a message of `len` bytes take several slots?
+    pub(crate) fn takes_several(&self, len: u64) -> bool {
+        self.span(len).is_ok_and(|span| span > 1)
+    }
+
+    /// Asks for the turn. `None`: another has it.
+    pub(crate) fn ask_for_turn(&mut self) -> Option<Turn> {
         let turn = self.turn_now();
-        if self.core.sizes.span(len) < 2 || self.is_foreign(turn) {
+        if self.is_foreign(turn) {
             return None;
         }
         let next = turn.next(self.core.me);
