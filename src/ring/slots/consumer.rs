@@ -53,8 +53,6 @@ pub(crate) struct Consumer {
     expected: Word,
     /// Bytes of the largest message of one slot.
     largest_of_one: u64,
-    /// Did the short way find a message the last time?
-    in_stream: bool,
     lag: Lag,
     /// Messages received when the ring was last found empty.
     run_began: u64,
@@ -94,7 +92,6 @@ impl Consumer {
             at,
             expected: Word::NEVER,
             largest_of_one,
-            in_stream: false,
             lag: Lag::new(pace),
             run_began: 0,
             take_one,
@@ -181,14 +178,10 @@ impl Consumer {
             return None;
         }
         let slot = self.core.table.slot(at.0);
-        // In a stream the swap comes first: the line is then fetched once, and not to be read before.
-        if !self.in_stream && slot.word().load(Ordering::Relaxed) != ready.0 {
+        if slot.word().load(Ordering::Relaxed) != ready.0 {
             return None;
         }
         let taken = swap(&slot, ready, ready.taken(self.take_one));
-        if taken != self.in_stream {
-            self.in_stream = taken;
-        }
         if !taken {
             return None;
         }

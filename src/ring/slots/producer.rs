@@ -76,8 +76,6 @@ pub(crate) struct Producer {
     expected: Word,
     /// Bytes of the largest message of one slot.
     largest_of_one: u64,
-    /// Did the short way find a free slot the last time?
-    in_stream: bool,
     /// What this producer's claim of one slot says beside the lap.
     claim_one: Word,
     /// The spans that are claimed and not committed: a claim's, or a batch's.
@@ -105,7 +103,6 @@ impl Producer {
             at,
             expected: Word::NEVER,
             largest_of_one,
-            in_stream: false,
             claim_one,
             open: Vec::new(),
             messages: 0,
@@ -156,14 +153,10 @@ impl Producer {
             return false;
         }
         let slot = self.core.table.slot(at.0);
-        // In a stream the swap comes first: the line is then fetched once, and not to be read before.
-        if !self.in_stream && slot.word().load(Ordering::Relaxed) != free.0 {
+        if slot.word().load(Ordering::Relaxed) != free.0 {
             return false;
         }
         let claimed = swap(&slot, free, free.becomes(self.claim_one));
-        if claimed != self.in_stream {
-            self.in_stream = claimed;
-        }
         if !claimed {
             return false;
         }
