@@ -9,7 +9,7 @@ use ringway::{RecvError, Wait};
 
 use crate::common::image::crash_image;
 use crate::common::names::Name;
-use crate::common::{eventually, pattern};
+use crate::common::{PATIENCE, eventually, pattern};
 use crate::words::{State, Words, word};
 use crate::{Received, SHORT, small, take, take_all};
 
@@ -277,6 +277,23 @@ fn the_living_receive_what_the_dead_had_in_hand() {
         assert_eq!(tx.used(), Ok(0));
         assert_eq!(rx.try_recv().map(drop), Err(RecvError::Empty));
     }
+}
+
+/// Two died with a message each: two living consumers get one each, though the first still has its own in hand.
+#[test]
+fn the_dead_s_messages_are_shared_out() {
+    let (name, mut tx, mut rx) = ring();
+    let mut other = rx.try_clone().expect("a second consumer");
+    let words = Words::of(&name, &tx.geometry());
+    for (slot, owner) in [(0, 7), (1, 8)] {
+        tx.send(&pattern(slot, 10)).expect("room");
+        words.died(owner - 1);
+        words.write(words.slot(slot), word(State::Reading, 0, 1, owner));
+    }
+    let first = rx.recv_timeout(PATIENCE).expect("one of the two");
+    let second = other.recv_timeout(PATIENCE).expect("the other one");
+    assert!(first.redelivered() && second.redelivered());
+    assert_eq!((first.sequence(), second.sequence()), (0, 1));
 }
 
 /// Calls with limits so short that none of them looks whether somebody died do so among them.

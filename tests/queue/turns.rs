@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use ringway::SendError;
 use ringway::mpmc::options;
 
+use crate::common::names::Name;
 use crate::common::pattern;
+use crate::small;
+use crate::words::Words;
 
 /// Producers of small messages keep the ring full; one large message after the other comes through all the same.
 #[test]
@@ -33,4 +37,19 @@ fn a_large_message_comes_through_among_small_ones() {
         done.store(true, Ordering::Relaxed);
         while rx.recv().is_ok() {}
     });
+}
+
+/// Who was there when a turn was asked waits for it, though the ring is empty; who comes later owes nothing.
+#[test]
+fn a_newcomer_owes_no_turn() {
+    let name = Name::new("turn");
+    let mut early = small().producer(&*name).expect("a producer");
+    let mut rx = small().consumer(&*name).expect("a consumer");
+    let words = Words::of(&name, &early.geometry());
+    // The first turn of owner 3, of the longest kind.
+    words.write(words.turn(), 1 << 16 | 10 << 10 | 3);
+    assert!(matches!(early.try_send(b"early"), Err(SendError::Full { .. })));
+    let mut late = small().producer(&*name).expect("a newcomer");
+    late.try_send(b"late").expect("room, and no turn to honour");
+    assert_eq!(&rx.recv().expect("a message")[..], b"late");
 }

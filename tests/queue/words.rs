@@ -45,6 +45,11 @@ impl Words {
         Words::line(2 * self.places)
     }
 
+    /// The turn, beside the first bell.
+    pub fn turn(&self) -> u64 {
+        self.hints() + 2 * 128 + 8
+    }
+
     /// The word of slot `index`; length and tag follow.
     pub fn slot(&self, index: u64) -> u64 {
         (self.hints() + 4 * 128).next_multiple_of(4096) + index * self.stride

@@ -255,19 +255,18 @@ impl Consumer {
         }
     }
 
-    /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left. `true`:
-    /// something changed.
-    fn repair(&mut self, holder: u32, roll_call: bool) -> Result<bool, crate::Corrupt> {
+    /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left.
+    fn repair(&mut self, holder: u32, roll_call: bool) -> Result<(), crate::Corrupt> {
         let died = if roll_call { self.end.died() } else { Vec::new() };
         if died.is_empty() && !self.end.is_dead(holder) {
-            return Ok(false);
+            return Ok(());
         }
         let repaired = self.ring.sweep(&self.end, &died)?;
         self.tell_freed();
         if repaired {
             self.end.ring(&self.end.control.data.bell);
         }
-        Ok(repaired)
+        Ok(())
     }
 
     /// Releases the message in hand.

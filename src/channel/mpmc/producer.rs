@@ -293,9 +293,10 @@ impl Producer {
             Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
             Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
             Some(Refused::Full { need, free, holder }) => {
+                let bytes = self.ring.core().slot_bytes();
+                let full = SendError::Full { need: need * bytes, free: free * bytes };
                 if self.honour_turn().is_some() {
-                    let bytes = self.ring.core().slot_bytes();
-                    return SendError::Full { need: need * bytes, free: free * bytes };
+                    return full;
                 }
                 if self.end.missed() {
                     if let Err(corrupt) = self.repair(holder, true) {
@@ -308,25 +309,22 @@ impl Producer {
                 if self.end.peers_said_goodbye() {
                     return SendError::Closed;
                 }
-                let bytes = self.ring.core().slot_bytes();
-                SendError::Full { need: need * bytes, free: free * bytes }
+                full
             }
         }
     }
 
-    /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left. `true`:
-    /// something changed.
-    pub(super) fn repair(&mut self, holder: u32, roll_call: bool) -> Result<bool, crate::Corrupt> {
+    /// Looks whether `holder` died, and with `roll_call` some of the others, and repairs what was left.
+    pub(super) fn repair(&mut self, holder: u32, roll_call: bool) -> Result<(), crate::Corrupt> {
         let died = if roll_call { self.end.died() } else { Vec::new() };
         if died.is_empty() && !self.end.is_dead(holder) {
-            return Ok(false);
+            return Ok(());
         }
-        let repaired = self.ring.sweep(&self.end, &died)?;
-        if repaired {
+        if self.ring.sweep(&self.end, &died)? {
             self.end.ring(&self.end.control.data.bell);
             self.end.ring(&self.end.control.space_bell);
         }
-        Ok(repaired)
+        Ok(())
     }
 
     /// What is known of the consumers, taken together. Makes a system call or two.
