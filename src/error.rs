@@ -382,6 +382,12 @@ pub enum SendError {
         "peer dead: the consumer died, and the ring is full; start a new consumer, it goes on where the dead one stopped"
     )]
     PeerDead,
+    /// The ring is full, and its name was removed before a consumer came, or leads to another ring by now: whoever
+    /// opens the name does not come here.
+    #[error(
+        "unlinked: the ring is full, and its name was removed or given to another ring; attach by the name again"
+    )]
+    Unlinked,
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
@@ -416,6 +422,12 @@ pub enum RecvError {
     /// and one has died since the last one came.
     #[error("peer dead: the producer died; everything it committed was received")]
     PeerDead,
+    /// The ring is empty, and its name was removed before a producer came, or leads to another ring by now: whoever
+    /// opens the name does not come here.
+    #[error(
+        "unlinked: the ring is empty, and its name was removed or given to another ring; attach by the name again"
+    )]
+    Unlinked,
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,

@@ -5,13 +5,14 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
-use super::{Backing, Geometry};
+use super::{Backing, Geometry, Peer};
 use crate::error::{Corrupt, OpenError};
 use crate::layout::bell::BellLine;
 use crate::layout::header::Header;
 use crate::layout::participant::{Participant, line_at};
 use crate::layout::{Role, Shared};
 use crate::segment::Segment;
+use crate::segment::place::Name;
 use crate::segment::process::{Home, start_time};
 use crate::sync::{Fence, register};
 use crate::wait::{Patience, Wait, bell, now};
@@ -30,6 +31,8 @@ pub(crate) struct Endpoint {
     pub(crate) wakes: Cell<u64>,
     /// When to look next whether a peer lives, on behalf of calls that do not wait for as long.
     look_at: Cell<Duration>,
+    /// When to look next whether the ring has kept its name.
+    name_at: Cell<Duration>,
 }
 
 impl Endpoint {
@@ -45,6 +48,7 @@ impl Endpoint {
             sleeps: Cell::new(0),
             wakes: Cell::new(0),
             look_at: Cell::new(Duration::ZERO),
+            name_at: Cell::new(Duration::ZERO),
         }
     }
 
@@ -104,12 +108,32 @@ impl Endpoint {
 
     /// Is it time to look whether a peer lives? Then the next time is a liveness interval away.
     pub(crate) fn is_due(&self) -> bool {
+        self.once_an_interval(&self.look_at)
+    }
+
+    fn once_an_interval(&self, next: &Cell<Duration>) -> bool {
         let time = now();
-        let due = time >= self.look_at.get();
+        let due = time >= next.get();
         if due {
-            self.look_at.set(time.saturating_add(self.patience.interval));
+            next.set(time.saturating_add(self.patience.interval));
         }
         due
+    }
+
+    /// Does the ring's name still lead to it? Always, if it has none.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.segment.name() == Name::Kept
+    }
+
+    /// Is it in vain to wait, now that the `peer` is known: does whoever opens the name get another ring, or can
+    /// nobody come where nobody is? Looks once an interval.
+    pub(crate) fn waits_in_vain(&self, peer: Peer) -> bool {
+        self.once_an_interval(&self.name_at)
+            && match self.segment.name() {
+                Name::Kept => false,
+                Name::Gone => peer == Peer::Absent,
+                Name::Another => true,
+            }
     }
 
     /// How to wait, for at most `timeout`.

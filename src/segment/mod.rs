@@ -19,7 +19,7 @@ mod reserve;
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -37,7 +37,7 @@ use address::Address;
 use lease::{Lease, Membership};
 use mapping::Mapping;
 pub use place::Owner;
-use place::{Place, Unnamed};
+use place::{Name, Place, Unnamed};
 use process::Home;
 
 /// How often to start over when a ring disappears between looking and joining, or appears between looking
@@ -393,9 +393,10 @@ fn birth() -> Birth {
     Birth { instance: random(), boot: boot_id(), created: created.as_nanos() as u64 }
 }
 
-/// A random number, from the seeds that the standard library takes from the system.
+/// A random number, from the seeds that the standard library takes from the system. A forked child has its parent's
+/// seeds, so its id goes in, too.
 pub(crate) fn random() -> u128 {
-    let half = || u128::from(RandomState::new().build_hasher().finish());
+    let half = || u128::from(RandomState::new().hash_one(std::process::id()));
     half() << 64 | half()
 }
 
@@ -480,6 +481,14 @@ impl Segment {
     pub(crate) fn give_back(&self, id: u32) {
         if let Some(lease) = self.own() {
             lease::give_back(lease, id);
+        }
+    }
+
+    /// Where the segment's name leads by now; a segment without a name has kept what it had.
+    pub(crate) fn name(&self) -> Name {
+        match (&self.place, self.own()) {
+            (Some(place), Some(lease)) => place.leads_to(lease),
+            _ => Name::Kept,
         }
     }
 

@@ -30,6 +30,17 @@ pub enum Owner {
     Anyone,
 }
 
+/// Where the name of a segment leads, as far as can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// To the segment. A file that was renamed has kept its name, too: nothing else has the old one.
+    Kept,
+    /// Nowhere: it was removed, so nobody can join any more.
+    Gone,
+    /// To another file, which whoever opens the name now gets.
+    Another,
+}
+
 /// A name in a directory that stays the same directory, whatever happens to its path.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -196,6 +207,18 @@ impl Place {
             // Without /proc the kernel may still link a descriptor to a process with the right to.
             Err(Errno::ENOENT) => linkat(file, "", &self.directory, name, LinkatFlags::AT_EMPTY_PATH),
             result => result,
+        }
+    }
+
+    /// Where the name leads by now, seen by one who has the `file` that it was given to.
+    pub(crate) fn leads_to(&self, file: &File) -> Name {
+        let Ok(mine) = file.metadata() else {
+            return Name::Kept;
+        };
+        match fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(there) if (there.st_dev, there.st_ino) != (mine.dev(), mine.ino()) => Name::Another,
+            Err(Errno::ENOENT) if mine.nlink() == 0 => Name::Gone,
+            _ => Name::Kept,
         }
     }
 

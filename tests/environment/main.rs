@@ -10,6 +10,7 @@ mod occupied;
 mod options;
 mod permissions;
 mod space;
+mod unlinked;
 
 use std::io::Write;
 

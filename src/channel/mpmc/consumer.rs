@@ -61,7 +61,8 @@ impl Consumer {
     /// Once no producer lives, one was there, and every message has been received *and released*, by whomever
     /// (another consumer's message comes back if that one dies; its release is heard within the liveness interval):
     /// [`RecvError::Closed`] when all of them said goodbye,
-    /// [`RecvError::PeerDead`] when one died. [`RecvError::Forked`] in a forked child.
+    /// [`RecvError::PeerDead`] when one died, [`RecvError::Unlinked`] when none can come any more.
+    /// [`RecvError::Forked`] in a forked child.
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
@@ -310,6 +311,13 @@ impl Consumer {
         Ok(self.ring.core().used()? as usize)
     }
 
+    /// Does the ring's name still lead to it? Always `true` for a ring without a name; `false` once somebody has
+    /// removed the name or given it to another ring: those who open the name from then on do not come here. Makes two
+    /// system calls.
+    pub fn is_linked(&self) -> bool {
+        self.end.is_linked()
+    }
+
     /// What the ring is made of. Reads /proc to say what pages it is on.
     pub fn geometry(&self) -> Geometry {
         self.end.geometry()
@@ -413,6 +421,7 @@ impl Condition for Next<'_> {
         match self.consumer.end.peer() {
             Peer::Dead => self.last(RecvError::PeerDead),
             Peer::Closed => self.last(RecvError::Closed),
+            peer if self.consumer.end.waits_in_vain(peer) => self.last(RecvError::Unlinked),
             _ => self.seek(),
         }
     }

@@ -46,7 +46,8 @@ impl Producer {
     ///
     /// # Errors
     /// [`SendError::TooLarge`]; while full, [`SendError::Closed`] or [`SendError::PeerDead`] when no consumer lives
-    /// and one was there; [`SendError::Forked`] in a forked child. Nothing was sent then.
+    /// and one was there, [`SendError::Unlinked`] when none can come any more; [`SendError::Forked`] in a forked child.
+    /// Nothing was sent then.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_tagged(0, message)
@@ -348,6 +349,13 @@ impl Producer {
     /// [`SendError::Corrupt`].
     pub fn used(&self) -> Result<usize, SendError> {
         Ok(self.ring.core().used()? as usize)
+    }
+
+    /// Does the ring's name still lead to it? Always `true` for a ring without a name; `false` once somebody has
+    /// removed the name or given it to another ring: those who open the name from then on do not come here. Makes two
+    /// system calls.
+    pub fn is_linked(&self) -> bool {
+        self.end.is_linked()
     }
 
     /// What the ring is made of. Reads /proc to say what pages it is on.

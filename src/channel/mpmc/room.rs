@@ -92,7 +92,7 @@ impl Condition for Room<'_> {
         let gone = match self.producer.end.peer() {
             Peer::Dead => Some(SendError::PeerDead),
             Peer::Closed => Some(SendError::Closed),
-            _ => None,
+            peer => self.producer.end.waits_in_vain(peer).then_some(SendError::Unlinked),
         };
         // Room that they left is found first.
         self.fits().or(gone.map(Err))

@@ -36,7 +36,8 @@ impl Consumer {
     ///
     /// # Errors
     /// Once everything that was committed has been received: [`RecvError::Closed`] when the producer has said
-    /// goodbye, [`RecvError::PeerDead`] when it died. [`RecvError::Forked`] in a forked child.
+    /// goodbye, [`RecvError::PeerDead`] when it died, [`RecvError::Unlinked`] when the ring has lost its name.
+    /// [`RecvError::Forked`] in a forked child.
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
@@ -187,6 +188,13 @@ impl Consumer {
         Ok(self.ring.backlog()? as usize)
     }
 
+    /// Does the ring's name still lead to it? Always `true` for a ring without a name; `false` once somebody has
+    /// removed the name or given it to another ring: those who open the name from then on do not come here. Makes two
+    /// system calls.
+    pub fn is_linked(&self) -> bool {
+        self.end.is_linked()
+    }
+
     /// What the ring is made of. Reads /proc to say what pages it is on.
     pub fn geometry(&self) -> Geometry {
         self.end.geometry()
@@ -269,6 +277,7 @@ impl Condition for Next<'_> {
         match self.consumer.end.peer() {
             Peer::Dead => self.last(RecvError::PeerDead),
             Peer::Closed => self.last(RecvError::Closed),
+            peer if self.consumer.end.waits_in_vain(peer) => self.last(RecvError::Unlinked),
             _ => None,
         }
     }

@@ -38,7 +38,8 @@ impl Producer {
     ///
     /// # Errors
     /// [`SendError::TooLarge`]; while full, [`SendError::Closed`] or [`SendError::PeerDead`] when the consumer
-    /// has left or died; [`SendError::Forked`] in a forked child. Nothing was sent then.
+    /// has left or died, [`SendError::Unlinked`] when the ring has lost its name; [`SendError::Forked`] in a forked
+    /// child. Nothing was sent then.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_tagged(0, message)
@@ -253,6 +254,13 @@ impl Producer {
         Ok(self.ring.used()? as usize)
     }
 
+    /// Does the ring's name still lead to it? Always `true` for a ring without a name; `false` once somebody has
+    /// removed the name or given it to another ring: those who open the name from then on do not come here. Makes two
+    /// system calls.
+    pub fn is_linked(&self) -> bool {
+        self.end.is_linked()
+    }
+
     /// What the ring is made of. Reads /proc to say what pages it is on.
     pub fn geometry(&self) -> Geometry {
         self.end.geometry()
@@ -341,6 +349,7 @@ impl Condition for Room<'_> {
         match self.producer.end.peer() {
             Peer::Dead => self.last(SendError::PeerDead),
             Peer::Closed => self.last(SendError::Closed),
+            peer if self.producer.end.waits_in_vain(peer) => self.last(SendError::Unlinked),
             _ => None,
         }
     }
