@@ -9,6 +9,8 @@
 //! who joins a segment that has lost its name in between starts over.
 
 pub(crate) mod address;
+mod birth;
+mod hosted;
 pub(crate) mod lease;
 mod lease_table;
 pub(crate) mod mapping;
@@ -17,23 +19,23 @@ pub(crate) mod place;
 pub(crate) mod process;
 mod reserve;
 
-use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
-use std::hash::BuildHasher;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::error::{Corrupt, OpenError};
-use crate::frame::HEADER;
-use crate::layout::header::{Birth, Header, Plan};
+use crate::layout::header::{Header, Plan};
 use crate::layout::participant::{self, Participant, Said};
-use crate::layout::{Kind, Role, Sizes, spsc};
+use crate::layout::{Kind, Role, Sizes};
 use address::Address;
+use birth::birth;
+pub(crate) use birth::{boot_id, random};
+pub(crate) use hosted::join_hosted;
 use lease::{Lease, Membership};
 use mapping::Mapping;
 pub use place::Owner;
@@ -192,74 +194,6 @@ pub(crate) fn join_memfd(file: &File, request: &Request, role: Role) -> Result<S
     join_description(file, memfd::TEXT, request, role)
 }
 
-/// Joins a ring in memory that the caller has. `leases`: a file of the host's whose locks prove who lives.
-pub(crate) fn join_hosted(
-    mapping: Mapping,
-    leases: Option<OwnedFd>,
-    request: &Request,
-    role: Role,
-) -> Result<Segment, OpenError> {
-    let text = "hosted memory";
-    let needed = if request.create_new { request.plan.sizes.total() } else { spsc::DATA_AT };
-    if mapping.len() < needed {
-        return Err(OpenError::Memory { what: "length", found: mapping.len(), needed });
-    }
-    check_alignment(&mapping, align_of::<Participant>() as u64)?;
-    let sizes = request.plan.sizes;
-    let lease = match &leases {
-        Some(file) => Some(own_lease(file, &mapping, text, sizes, role)?),
-        None => None,
-    };
-    let (lease, id) = match lease {
-        Some((lease, id)) => (Some(lease), id),
-        None => (None, sizes.ids(role).start),
-    };
-    // Nobody joins between the look whether anybody is here and the formatting.
-    let lock = match &lease {
-        Some(lease) => Some(membership(lease, text)?),
-        None => None,
-    };
-    if request.create_new {
-        check_alignment(&mapping, sizes.align())?;
-        if let Some(lease) = &lease {
-            check_unused(lease, &mapping, text, sizes)?;
-        }
-        mapping.format(&request.plan.header(birth()), zeroed_to(sizes));
-    }
-    let header = mapping.read_header();
-    let header = header.check(text, header.total().min(mapping.len())).map_err(|error| match error {
-        OpenError::NotASegment { found, .. } => OpenError::Unformatted { found },
-        error => error,
-    })?;
-    check_alignment(&mapping, header.sizes.align())?;
-    request.check(&header, text)?;
-    drop(lock);
-    Segment::joined(mapping, header, text, lease, id)
-}
-
-/// Up to where a new ring must be zero.
-fn zeroed_to(sizes: Sizes) -> u64 {
-    match sizes {
-        Sizes::Spsc(sizes) => sizes.records_at() + HEADER,
-        Sizes::Mpmc(sizes) => sizes.blocks_at(),
-    }
-}
-
-/// Does nobody else live here?
-fn check_unused(lease: &Lease, mapping: &Mapping, text: &str, sizes: Sizes) -> Result<(), OpenError> {
-    let taken = |role: &Role| !matches!(lease::held_among(lease, sizes.ids(*role)), Ok(None));
-    match [Role::Producer, Role::Consumer].into_iter().find(taken) {
-        Some(role) => Err(no_place(mapping, text, sizes, role)),
-        None => Ok(()),
-    }
-}
-
-/// Is hosted memory aligned to `needed` bytes?
-fn check_alignment(mapping: &Mapping, needed: u64) -> Result<(), OpenError> {
-    let found = 1 << mapping.at(0, 0).addr().trailing_zeros();
-    if found >= needed { Ok(()) } else { Err(OpenError::Memory { what: "alignment", found, needed }) }
-}
-
 fn metadata(file: &File, text: &str) -> Result<fs::Metadata, OpenError> {
     file.metadata().map_err(|source| OpenError::System { call: "fstat", place: text.to_owned(), source })
 }
@@ -385,25 +319,6 @@ fn home(text: &str) -> Result<Home, OpenError> {
         place: text.to_owned(),
         source,
     })
-}
-
-/// Facts about a segment that is created now.
-fn birth() -> Birth {
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Birth { instance: random(), boot: boot_id(), created: created.as_nanos() as u64 }
-}
-
-/// A random number, from the seeds that the standard library takes from the system. A forked child has its parent's
-/// seeds, so its id goes in, too.
-pub(crate) fn random() -> u128 {
-    let half = || u128::from(RandomState::new().hash_one(std::process::id()));
-    half() << 64 | half()
-}
-
-/// Which boot of the machine this is; 0 when /proc does not say.
-pub(crate) fn boot_id() -> u128 {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or(0)
 }
 
 impl Segment {
