@@ -18,7 +18,12 @@ pub(crate) fn reserve(file: &File, place: &str, directory: Option<&Path>, len: u
     check_file_size_limit(len)?;
     match allocate(file, len) {
         Ok(()) => Ok(()),
-        Err(Errno::ENOSPC | Errno::EDQUOT) => Err(no_space(place, directory, len)),
+        Err(Errno::ENOSPC | Errno::EDQUOT) => {
+            // Some file systems keep what they had set aside before they failed. Where that cannot be given back,
+            // less is told to be free than is.
+            let _ = file.set_len(0);
+            Err(no_space(place, directory, len))
+        }
         Err(Errno::EFBIG) => Err(OpenError::Option {
             option: "ring size",
             asked: len,

@@ -5,9 +5,13 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use std::thread;
 
 use nix::errno::Errno;
 use nix::libc;
+
+/// How long to sleep between two looks where there are no futexes.
+const NAP: Duration = Duration::from_millis(1);
 
 /// A 32-bit word in shared memory that threads of any process can sleep on.
 #[derive(Debug, Default)]
@@ -62,7 +66,13 @@ impl Futex {
                 libc::FUTEX_BITSET_MATCH_ANY,
             )
         };
-        if result == -1 && Errno::last() == Errno::ETIMEDOUT { Woken::TimedOut } else { Woken::LookAgain }
+        match (result == -1).then(Errno::last) {
+            Some(Errno::ETIMEDOUT) => return Woken::TimedOut,
+            None | Some(Errno::EAGAIN | Errno::EINTR) => {}
+            // A filter allows no futexes: look now and then, at little cost.
+            Some(_) => thread::sleep(NAP),
+        }
+        Woken::LookAgain
     }
 
     /// Wakes up to `count` sleepers; how many it woke.

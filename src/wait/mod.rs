@@ -212,7 +212,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    /// Finds something at its `n`th look, and counts.
+    /// Finds something at a certain look or check, and counts.
     #[derive(Default)]
     struct Nth {
         polls: u32,
@@ -220,6 +220,7 @@ mod tests {
         checks: u32,
         sleeps: u32,
         found_at_look: u32,
+        found_at_check: u32,
     }
 
     impl Condition for Nth {
@@ -237,7 +238,7 @@ mod tests {
 
         fn check(&mut self) -> Option<()> {
             self.checks += 1;
-            None
+            (self.checks == self.found_at_check).then_some(())
         }
 
         fn before_sleep(&mut self) {
@@ -252,23 +253,23 @@ mod tests {
 
     #[test]
     fn a_spinner_never_sleeps_and_checks_its_peer() {
+        let mut condition = Nth { found_at_check: 2, ..Nth::default() };
+        let patient = Patience { deadline: None, ..patience(Wait::Spin) };
+        assert_eq!(wait(&BellLine::default(), &patient, &mut condition), Some(()));
+        assert!(condition.sleeps == 0 && condition.polls > 0);
         let mut condition = Nth::default();
         assert_eq!(wait(&BellLine::default(), &patience(Wait::Spin), &mut condition), None);
-        assert_eq!(condition.sleeps, 0);
-        assert!(condition.polls > 0 && condition.checks > 0);
-        assert_eq!(condition.looks, 1, "a last look when time is up");
+        assert_eq!((condition.sleeps, condition.looks), (0, 1), "a last look when time is up");
     }
 
     #[test]
     fn a_parker_never_polls_and_looks_around_each_sleep() {
-        let mut condition = Nth::default();
-        assert_eq!(wait(&BellLine::default(), &patience(Wait::Park), &mut condition), None);
+        let mut condition = Nth { found_at_check: 4, ..Nth::default() };
+        let patience = Patience { deadline: None, ..patience(Wait::Park) };
+        assert_eq!(wait(&BellLine::default(), &patience, &mut condition), Some(()));
         assert_eq!(condition.polls, 0);
         assert_eq!(condition.sleeps, 1, "an announcement that nobody answered stands");
-        assert!(
-            condition.checks >= 2 && condition.looks > condition.checks,
-            "a check and a look after each nap"
-        );
+        assert!(condition.looks >= condition.checks, "a check and a look after each nap");
     }
 
     #[test]
