@@ -35,8 +35,8 @@ run() {
       run=(-- "$2")
       if [[ $2 != *:: ]]; then run+=(--exact); fi
       ;;
-    backings)
-      build=(cargo test --quiet --manifest-path "$tree/Cargo.toml" --test backings)
+    backings | durable)
+      build=(cargo test --quiet --manifest-path "$tree/Cargo.toml" --test "$1")
       run=(-- "$2")
       ;;
     *) return 2 ;;

@@ -122,6 +122,23 @@ pub enum OpenError {
         /// Who holds it, by its own account.
         pid: u32,
     },
+    /// A durable ring was asked for where there can be none, or the ring that is there is not durable.
+    #[error(
+        "{place} is not durable: only a ring in a file (file:/path) can be, and only if it was created so; name a file, or remove the ring and create it with durable(true)"
+    )]
+    NotDurable {
+        /// Which ring.
+        place: String,
+    },
+    /// The ring holds messages from before the machine was started, and was not created durable, so nothing can tell
+    /// whether they are whole.
+    #[error(
+        "{place} holds messages from an earlier boot of this machine, which may be damaged, since the ring is not durable; remove it (`ringway rm`), or take them as they are with earlier_boot(true)"
+    )]
+    EarlierBoot {
+        /// Which ring.
+        place: String,
+    },
     /// A descriptor that cannot be used, or that cannot be had.
     #[error("{place} has no usable descriptor: {why}; name the ring instead, or create it anew")]
     NoDescriptor {
@@ -338,6 +355,26 @@ impl From<std::convert::Infallible> for OpenError {
     }
 }
 
+/// Why a durable ring was not written to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The ring is not durable.
+    #[error(
+        "not durable: the ring has no checksums, so nothing could be recovered; create it with durable(true)"
+    )]
+    NotDurable,
+    /// This handle was inherited by a forked child; it belongs to the parent.
+    #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
+    Forked,
+    /// The system could not write. What is on the disk since the last sync is not known, and this handle syncs no more.
+    #[error("fdatasync: {}; attach anew once the disk is well again", io::Error::from_raw_os_error(*errno))]
+    System {
+        /// The system's error number.
+        errno: i32,
+    },
+}
+
 /// Why a message was not sent. Unless the text says otherwise the ring is as it was, and the call may be
 /// repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -391,6 +428,10 @@ pub enum SendError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
+    /// Durable rings: the ring could not be written to the disk. A message that fitted was sent, but may not survive a
+    /// loss of power.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     /// A word in the segment is not what the protocol writes; every further call meets it again.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -431,6 +472,9 @@ pub enum RecvError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
+    /// Durable rings: the ring could not be written to the disk, as the options ask for. No message was taken.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     /// A word in the segment is not what the protocol writes; every further call meets it again.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),

@@ -16,7 +16,7 @@ mod sync;
 mod wait;
 
 pub use channel::{Backing, Geometry, Peer, Tune, inspect, mpmc, spsc};
-pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError};
+pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SyncError};
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role};
 pub use ringway_derive::Shape;

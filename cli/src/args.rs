@@ -78,6 +78,9 @@ pub struct RingArgs {
     /// Keep the ring when both sides have left and it is empty
     #[arg(long)]
     pub persist: bool,
+    /// Make the ring survive a loss of power: checksums, and syncs at least once a lap; only for file:/path
+    #[arg(long)]
+    pub durable: bool,
     /// Ask for huge pages; send and recv say so when they got none
     #[arg(long)]
     pub huge_pages: bool,
@@ -91,6 +94,7 @@ impl RingArgs {
             .mode(self.mode)
             .owner(self.owner)
             .persist(self.persist)
+            .durable(self.durable)
             .huge_pages(self.huge_pages)
     }
 }
@@ -110,6 +114,12 @@ pub struct StreamArgs {
     /// Fail if the ring does not exist yet, instead of making it
     #[arg(long)]
     pub no_create: bool,
+    /// Durable rings: write the ring to the disk after so many messages, and at the end (0: only when it must be)
+    #[arg(long, value_name = "MESSAGES", default_value_t = 0)]
+    pub sync_every: u64,
+    /// Take messages from before the machine was started, although they may be damaged
+    #[arg(long)]
+    pub earlier_boot: bool,
     /// How to wait for the other side
     #[arg(long, value_enum, default_value_t = WaitArg::Adaptive)]
     pub wait: WaitArg,
@@ -124,7 +134,12 @@ pub struct StreamArgs {
 impl StreamArgs {
     /// The library's options for this end.
     pub fn options(&self) -> Options {
-        self.ring.options().create(!self.no_create).wait(self.wait.into())
+        self.ring
+            .options()
+            .create(!self.no_create)
+            .wait(self.wait.into())
+            .sync_every(self.sync_every)
+            .earlier_boot(self.earlier_boot)
     }
 }
 

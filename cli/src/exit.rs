@@ -223,6 +223,7 @@ fn flag(error: &OpenError) -> Option<String> {
         OpenError::InUse { .. } => Some("--force".to_owned()),
         OpenError::NoSpace { .. } | OpenError::Limit { .. } => Some("--size BYTES".to_owned()),
         OpenError::ForeignOwner { found, .. } => Some(format!("--owner {found}")),
+        OpenError::EarlierBoot { .. } => Some("--earlier-boot".to_owned()),
         OpenError::Mode { found, .. } => Some(format!("--mode {found:o}")),
         _ => None,
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ringway::Geometry;
+use ringway::spsc::Recovery;
 
 use crate::args::StreamArgs;
 
@@ -57,6 +58,16 @@ pub fn note_huge_pages(stream: &StreamArgs, geometry: &Geometry) {
         eprintln!(
             "note: {} is on ordinary pages; for huge ones set transparent_hugepage/shmem_enabled to advise, or drop --huge-pages",
             stream.at.address
+        );
+    }
+}
+
+/// Says what a loss of power has left of the stream.
+pub fn note_recovery(stream: &StreamArgs, recovery: Option<Recovery>) {
+    if let Some(recovery) = recovery.filter(|_| !stream.quiet) {
+        eprintln!(
+            "note: {} was recovered: {} messages are whole, at least {} are lost",
+            stream.at.address, recovery.kept, recovery.dropped
         );
     }
 }

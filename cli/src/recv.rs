@@ -19,7 +19,7 @@ use ringway::{Address, Peer, RecvError, Role};
 use crate::args::RecvArgs;
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::progress::{Progress, note_huge_pages};
+use crate::progress::{Progress, note_huge_pages, note_recovery};
 
 /// Bytes written before what they came in is released.
 const RELEASE_AFTER: usize = 64 << 10;
@@ -72,6 +72,7 @@ pub fn run(args: &RecvArgs) -> Result<(), Failure> {
     let past = past_sender(address);
     let mut rx = stream.options().consumer(address)?;
     note_huge_pages(stream, &rx.geometry());
+    note_recovery(stream, rx.recovery());
     let progress = Progress::start("received", stream.quiet);
     let outcome = await_sender(address, past, stream.timeout)
         .and_then(|()| pump(&mut rx, &mut output, stream.timeout, &progress));

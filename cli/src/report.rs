@@ -47,6 +47,8 @@ pub struct RingView {
     filling: FillingView,
     corrupt: Option<String>,
     persist: bool,
+    durable: bool,
+    dropped: u64,
     mode: String,
     uid: u32,
     instance: String,
@@ -137,6 +139,8 @@ impl From<&Report> for RingView {
             filling: FillingView::from(report),
             corrupt: report.used.as_ref().err().map(ToString::to_string),
             persist: geometry.persist,
+            durable: geometry.durable,
+            dropped: report.dropped,
             mode: format!("{:04o}", report.mode),
             uid: report.uid,
             instance: format!("{:032x}", geometry.instance),
@@ -223,6 +227,9 @@ pub fn ring_text(report: &Report) -> String {
     row("segment", bytes(geometry.total));
     row("permissions", format!("{:04o}, user {}", report.mode, report.uid));
     row("persist", if geometry.persist { "yes" } else { "no" }.to_owned());
+    if geometry.durable {
+        row("durable", format!("yes; {} messages lost so far", report.dropped));
+    }
     row("instance", format!("{:032x}", geometry.instance));
     let made = if report.boot_current { "" } else { ", made before the last boot" };
     row("age", format!("{}{made}", age_text(report)));

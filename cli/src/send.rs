@@ -18,7 +18,7 @@ use crate::args::SendArgs;
 use crate::exit::{Exit, Failure};
 use crate::framing::{Framing, FramingError, Splitter, UNTERMINATED};
 use crate::input::{Buffer, Input};
-use crate::progress::{Progress, note_huge_pages};
+use crate::progress::{Progress, note_huge_pages, note_recovery};
 
 /// The longest time between two looks at the receiver.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -39,6 +39,7 @@ pub fn run(args: &SendArgs) -> Result<(), Failure> {
     let input = Input::stdin().map_err(|error| Failure::of_input(&error))?;
     let mut tx = stream.options().producer(address)?;
     note_huge_pages(stream, &tx.geometry());
+    note_recovery(stream, tx.recovery());
     let settings = Settings { tag: args.tag, timeout: stream.timeout };
     let progress = Progress::start("sent", stream.quiet);
     let sent = Feed::new(&mut tx, address, input, settings, &progress).stream(stream.framing.framing());

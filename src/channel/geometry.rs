@@ -62,6 +62,8 @@ pub struct Geometry {
     pub places: u32,
     /// `mpmc`: is a message that a dead consumer had in hand dropped, instead of delivered again?
     pub at_most_once: bool,
+    /// `spsc`: is it to survive a loss of power? Then each record carries a checksum.
+    pub durable: bool,
     /// Bytes of the largest message.
     pub largest: u64,
     /// Alignment of payloads, in bytes.
@@ -100,6 +102,7 @@ impl Geometry {
             inline,
             places: header.sizes.places(),
             at_most_once: header.at_most_once,
+            durable: header.sizes.is_durable(),
             largest: header.sizes.largest(),
             payload_align: header.sizes.align(),
             total: header.sizes.total(),

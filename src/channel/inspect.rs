@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::window::{table_of, window_of};
 use super::{Backing, Geometry, Peer, peer};
+use nix::unistd::geteuid;
+
 use crate::error::{Corrupt, OpenError};
 use crate::layout::header::Header;
 use crate::layout::participant::{Counters, Participant, line_at};
@@ -42,8 +44,10 @@ pub struct Report {
     /// When it was created.
     pub created: SystemTime,
     /// What is sent and not released: bytes of records (`spsc`), or slots that are not free (`mpmc`); approximate
-    /// while the ring is in use.
+    /// while the ring is in use, and for another user's ring of more than 64 MiB.
     pub used: Result<u64, Corrupt>,
+    /// Durable rings: how many messages losses of power have cost since it was created, as far as there were traces.
+    pub dropped: u64,
     /// Its participants, producers first; of an `mpmc` ring those that are or once were there.
     pub participants: Vec<ParticipantReport>,
     /// Permission bits of its file.
@@ -140,7 +144,7 @@ const IDS_MAX: u32 = 2 * mpmc::PLACES_MAX;
 fn in_use(address: &Address, file: &File, id: u32) -> OpenError {
     let place = address.to_string();
     let known = segment::read_header(file, &place).and_then(|header| {
-        let mapping = Mapping::of(file, &place, header.sizes.total())?;
+        let mapping = view(file, &place, header.sizes)?;
         let role = role_of(header.sizes, id);
         Ok((
             role,
@@ -175,20 +179,48 @@ fn open(address: &Address) -> Result<(Option<Place>, File), OpenError> {
     Ok((Some(place), file))
 }
 
+/// How much of another user's ring is copied to look at it.
+const COPY_MAX: u64 = 64 << 20;
+
+/// The memory of a ring to look at. Another user's is copied, at least its control lines: nobody chose to trust its owner,
+/// who could cut the file short while it is looked at.
+fn view(file: &File, text: &str, sizes: Sizes) -> Result<Mapping, OpenError> {
+    let system = |source| OpenError::System { call: "fstat", place: text.to_owned(), source };
+    if file.metadata().map_err(system)?.uid() == geteuid().as_raw() {
+        Mapping::of(file, text, sizes.total())
+    } else {
+        Mapping::copy_of(file, text, sizes.total().min(COPY_MAX))
+    }
+}
+
+/// Is all of the ring there to be looked at?
+fn is_whole(mapping: &Mapping, sizes: Sizes) -> bool {
+    mapping.len() == sizes.total()
+}
+
 fn report(address: Address, file: &File) -> Result<Report, OpenError> {
     let text = address.to_string();
     let header = segment::read_header(file, &text)?;
     let metadata =
         file.metadata().map_err(|source| OpenError::System { call: "fstat", place: text.clone(), source })?;
-    let mapping = Mapping::of(file, &text, header.sizes.total())?;
-    let (bell, used) = match header.sizes {
+    let mapping = view(file, &text, header.sizes)?;
+    let is_whole = is_whole(&mapping, header.sizes);
+    let (bell, used, dropped) = match header.sizes {
         Sizes::Spsc(sizes) => {
             let control: Shared<spsc::Control> = mapping.part(CONTROL_AT);
-            (fence_of(&control.data_bell), record::backlog(&window_of(&mapping, sizes), &control, sizes))
+            let used = match is_whole {
+                true => record::backlog(&window_of(&mapping, sizes), &control, sizes),
+                false => Ok(record::backlog_written_down(&control, sizes)),
+            };
+            (fence_of(&control.data_bell), used, record::dropped(&control))
         }
         Sizes::Mpmc(sizes) => {
             let control: Shared<mpmc::Control> = mapping.part(sizes.control_at());
-            (fence_of(&control.data.bell), slots::used(&table_of(&mapping, sizes), sizes))
+            let used = match is_whole {
+                true => slots::used(&table_of(&mapping, sizes), sizes),
+                false => Ok(slots::used_by_hints(&control, sizes)),
+            };
+            (fence_of(&control.data.bell), used, 0)
         }
     };
     Ok(Report {
@@ -197,6 +229,7 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
         boot_current: header.boot == boot_id(),
         created: UNIX_EPOCH + Duration::from_nanos(header.created),
         used,
+        dropped,
         participants: participants(&mapping, &header, file),
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
@@ -208,7 +241,9 @@ fn participants(mapping: &Mapping, header: &Header, file: &File) -> Vec<Particip
     let sizes = header.sizes;
     let all = sizes.all_ids().map(|id| participant(mapping, file, id, role_of(sizes, id)));
     let mut seen: Vec<_> = all.filter(|report| sizes.places() == 1 || report.state != Peer::Absent).collect();
-    if let Sizes::Mpmc(sizes) = sizes {
+    if let Sizes::Mpmc(sizes) = sizes
+        && is_whole(mapping, header.sizes)
+    {
         let holders = slots::holders(&table_of(mapping, sizes), sizes);
         seen.iter_mut().for_each(|report| report.holds = holders.contains(&report.id));
     }

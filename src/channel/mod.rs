@@ -6,6 +6,7 @@ mod geometry;
 pub mod inspect;
 pub mod mpmc;
 mod peer;
+mod settle;
 pub mod spsc;
 mod tune;
 mod window;

@@ -8,9 +8,13 @@
 //! ```
 //!
 //! The word zero means "not committed yet": a kind is never zero. A padding record has the length that makes
-//! it reach the end of the ring. This file is pure: it knows words and lengths, no memory.
+//! it reach the end of the ring. A sealed message, of a durable ring, ends with a checksum. Everything here is pure: it
+//! knows words and lengths, no memory.
+
+mod seal;
 
 use crate::error::Corrupt;
+pub(crate) use seal::{number_of, seal, seal_at, sealed_footprint};
 
 /// Bytes of a record's header.
 pub(crate) const HEADER: u64 = 8;
@@ -22,6 +26,8 @@ pub(crate) const UNCOMMITTED: u64 = 0;
 const MESSAGE: u64 = 1;
 /// `kind` of a record that fills the rest of the ring before its end.
 const PADDING: u64 = 2;
+/// `kind` of a record that carries a message and a seal.
+const SEALED: u64 = 3;
 
 /// A committed header word, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub(crate) enum Record {
     Message { len: u64, tag: u16 },
     /// Nothing until the end of the ring, `len` bytes after this header.
     Padding { len: u64 },
+    /// A message of `len` bytes, and behind it a seal.
+    Sealed { len: u64, tag: u16 },
 }
 
 /// The header word of a message of `len` bytes.
@@ -37,6 +45,13 @@ pub(crate) enum Record {
 pub(crate) fn message(len: u64, tag: u16) -> u64 {
     debug_assert!(len <= u64::from(u32::MAX));
     len | u64::from(tag) << 32 | MESSAGE << 48
+}
+
+/// The header word of a message of `len` bytes with a seal.
+#[inline(always)]
+pub(crate) fn sealed(len: u64, tag: u16) -> u64 {
+    debug_assert!(len <= u64::from(u32::MAX));
+    len | u64::from(tag) << 32 | SEALED << 48
 }
 
 /// The header word of a padding record of `footprint` bytes, header included.
@@ -58,7 +73,8 @@ pub(crate) fn parse(word: u64) -> Result<Record, Corrupt> {
     match word >> 48 {
         MESSAGE => Ok(Record::Message { len, tag: (word >> 32) as u16 }),
         PADDING => Ok(Record::Padding { len }),
-        found => Err(Corrupt { what: "record kind", found, allowed: PADDING }),
+        SEALED => Ok(Record::Sealed { len, tag: (word >> 32) as u16 }),
+        found => Err(Corrupt { what: "record kind", found, allowed: SEALED }),
     }
 }
 
@@ -78,6 +94,7 @@ mod tests {
         for (len, tag) in [(0, 0), (1, 7), (u64::from(u32::MAX), u16::MAX)] {
             assert_ne!(message(len, tag), UNCOMMITTED);
             assert_eq!(parse(message(len, tag)), Ok(Record::Message { len, tag }));
+            assert_eq!(parse(sealed(len, tag)), Ok(Record::Sealed { len, tag }));
         }
         assert_eq!(parse(padding(8)), Ok(Record::Padding { len: 0 }));
         assert_eq!(parse(padding(64)), Ok(Record::Padding { len: 56 }));
@@ -85,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_word_of_no_known_kind_is_corrupt() {
-        for word in [1, 3 << 48, 1 << 56 | message(4, 0), u64::MAX] {
+        for word in [1, 4 << 48, 1 << 56 | message(4, 0), u64::MAX] {
             assert_eq!(parse(word).map_err(|corrupt| corrupt.what), Err("record kind"), "{word:#x}");
         }
     }

@@ -19,6 +19,7 @@ pub(crate) const DESCRIPTION_MAX: usize = 3840;
 
 const FLAG_PERSIST: u32 = 1;
 const FLAG_AT_MOST_ONCE: u32 = 2;
+const FLAG_DURABLE: u32 = 4;
 
 /// What messages without a type are called in errors.
 const UNTYPED: &str = "untyped bytes";
@@ -121,6 +122,11 @@ impl Plan {
     /// The header of a new segment.
     pub(crate) fn header(&self, birth: Birth) -> RawHeader {
         let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        let flags = [
+            flag(self.persist, FLAG_PERSIST),
+            flag(self.at_most_once, FLAG_AT_MOST_ONCE),
+            flag(self.sizes.is_durable(), FLAG_DURABLE),
+        ];
         let (size, slots, inline) = numbers(self.sizes);
         let mut raw = RawHeader {
             magic: MAGIC,
@@ -133,7 +139,7 @@ impl Plan {
             align: self.sizes.align() as u32,
             participants: 2 * self.sizes.places(),
             wake: 0,
-            flags: flag(self.persist, FLAG_PERSIST) | flag(self.at_most_once, FLAG_AT_MOST_ONCE),
+            flags: flags.into_iter().sum(),
             fingerprint: [0; 2],
             instance: halves(birth.instance),
             boot: halves(birth.boot),
@@ -170,6 +176,11 @@ impl RawHeader {
     /// The total length that it claims.
     pub(crate) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// The same header, but of the boot with this id.
+    pub(crate) fn of_boot(self, boot: u128) -> RawHeader {
+        RawHeader { boot: halves(boot), ..self }
     }
 
     /// Checks the header of a segment of `length` bytes.
@@ -229,7 +240,7 @@ impl RawHeader {
             found: self.size,
             allowed: spsc::SIZE_MAX,
         })?;
-        Ok(Sizes::Spsc(sizes))
+        Ok(Sizes::Spsc(spsc::Sizes { durable: self.flags & FLAG_DURABLE != 0, ..sizes }))
     }
 
     fn check_mpmc(&self) -> Result<Sizes, Corrupt> {
@@ -250,7 +261,7 @@ impl RawHeader {
     /// Checks what follows from the sizes.
     fn check_rest(&self, sizes: Sizes) -> Result<Sizes, Corrupt> {
         let flags = match sizes {
-            Sizes::Spsc(_) => FLAG_PERSIST,
+            Sizes::Spsc(_) => FLAG_PERSIST | FLAG_DURABLE,
             Sizes::Mpmc(_) => FLAG_PERSIST | FLAG_AT_MOST_ONCE,
         };
         let (_, slots, inline) = numbers(sizes);

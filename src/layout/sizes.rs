@@ -44,6 +44,11 @@ impl Sizes {
         }
     }
 
+    /// Is the ring to survive a loss of power?
+    pub(crate) fn is_durable(self) -> bool {
+        matches!(self, Sizes::Spsc(spsc::Sizes { durable: true, .. }))
+    }
+
     /// How many participants of each role the ring takes.
     pub(crate) fn places(self) -> u32 {
         match self {

@@ -11,8 +11,8 @@
 use super::bell::BellLine;
 use super::participant;
 use super::{Line, PAGE, pages};
-use crate::frame::HEADER;
-use crate::sync::AtomicU64;
+use crate::frame::{self, HEADER};
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// How many participants of each role a ring takes.
 pub(crate) const PLACES: u32 = 1;
@@ -28,6 +28,13 @@ pub(crate) struct ProducerLine {
     /// A position at which a record began or will begin; at most an eighth of the ring or one record behind
     /// the next record's.
     pub(crate) tail: AtomicU64,
+    /// Durable rings: a position of the consumer's that is on the disk. What it has released since then may still be
+    /// needed after a loss of power, so nothing is written there.
+    pub(crate) synced: AtomicU64,
+    /// Durable rings: the number of the last message that was committed, counted from 1.
+    pub(crate) sent: AtomicU32,
+    /// Durable rings: how many messages recoveries have dropped since the ring was created.
+    pub(crate) dropped: AtomicU32,
 }
 
 /// The consumer's own line.
@@ -38,6 +45,8 @@ pub(crate) struct ConsumerLine {
     pub(crate) position: AtomicU64,
     /// The end of the last message that was handed to the user.
     pub(crate) taken: AtomicU64,
+    /// Durable rings: the number of the last message that was taken.
+    pub(crate) number: AtomicU32,
 }
 
 /// The ring's control lines.
@@ -66,7 +75,11 @@ mod proofs {
     const_assert!(core::mem::offset_of!(Control, consumer) == 256);
     const_assert!(core::mem::offset_of!(Control, data_bell) == 384);
     const_assert!(core::mem::offset_of!(Control, space_bell) == 512);
+    const_assert!(core::mem::offset_of!(ProducerLine, synced) == 8);
+    const_assert!(core::mem::offset_of!(ProducerLine, sent) == 16);
+    const_assert!(core::mem::offset_of!(ProducerLine, dropped) == 20);
     const_assert!(core::mem::offset_of!(ConsumerLine, taken) == 8);
+    const_assert!(core::mem::offset_of!(ConsumerLine, number) == 16);
     const_assert!(CONTROL_AT.is_multiple_of(128));
     const_assert!(CONTROL_AT + 5 * 128 <= DATA_AT);
 }
@@ -78,6 +91,8 @@ pub(crate) struct Sizes {
     pub(crate) size: u64,
     /// Alignment of payloads, a power of two from 8 to a page.
     pub(crate) align: u64,
+    /// Are records sealed, so that what a loss of power leaves of them can be told?
+    pub(crate) durable: bool,
 }
 
 impl Sizes {
@@ -93,7 +108,17 @@ impl Sizes {
                 "a power of two from 64 bytes to 8 GiB, at least four times the alignment",
             ));
         }
-        Ok(Sizes { size, align })
+        Ok(Sizes { size, align, durable: false })
+    }
+
+    /// Bytes that a message of `len` bytes takes.
+    #[inline(always)]
+    pub(crate) fn footprint(self, len: u64) -> u64 {
+        if self.durable {
+            frame::sealed_footprint(len, self.align)
+        } else {
+            frame::footprint(len, self.align)
+        }
     }
 
     /// Where the first record's header lies in the segment.
@@ -109,7 +134,8 @@ impl Sizes {
     /// The largest message: its record is half the ring, so it fits eventually, wherever the ring stands. (It
     /// needs at most a padding record shorter than itself, itself, and the next record's header.)
     pub(crate) fn largest(self) -> u64 {
-        (self.size / 2 - HEADER).min(u64::from(u32::MAX))
+        let seal = if self.durable { HEADER } else { 0 };
+        (self.size / 2 - HEADER - seal).min(u64::from(u32::MAX) - seal)
     }
 
     /// Bytes that records can take at once: all but what the header that follows the last record needs.
@@ -125,7 +151,7 @@ mod tests {
     #[test]
     fn payloads_are_aligned() {
         for align in [8, 16, 64, 4096] {
-            let sizes = Sizes { size: 1 << 16, align };
+            let sizes = Sizes { size: 1 << 16, align, durable: false };
             assert_eq!((sizes.records_at() + HEADER) % align, 0);
             assert!(sizes.records_at() + sizes.size <= sizes.total());
         }
@@ -133,6 +159,6 @@ mod tests {
 
     #[test]
     fn a_plain_ring_costs_two_pages_beside_its_data() {
-        assert_eq!(Sizes { size: 1 << 20, align: 8 }.total(), (1 << 20) + 8192);
+        assert_eq!(Sizes { size: 1 << 20, align: 8, durable: true }.total(), (1 << 20) + 8192);
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn join_hosted(
 }
 
 /// Up to where a new ring must be zero.
-fn zeroed_to(sizes: Sizes) -> u64 {
+pub(super) fn zeroed_to(sizes: Sizes) -> u64 {
     match sizes {
         Sizes::Spsc(sizes) => sizes.records_at() + HEADER,
         Sizes::Mpmc(sizes) => sizes.blocks_at(),

@@ -5,9 +5,11 @@
 //! | birth | whoever formats a segment stores the magic, last | whoever opens it loads the magic, first | the rest of the header, and the zeroed ring |
 #![allow(unsafe_code)]
 
+use core::ops::Range;
 use core::ptr::NonNull;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::{FromZeros, IntoBytes};
@@ -44,8 +46,7 @@ impl Mapping {
             place: place.to_owned(),
             source,
         })?;
-        let memory = NonNull::new(mapped.as_mut_ptr()).expect("mmap never returns null");
-        Ok(Mapping { memory, len, mapped: Some(mapped) })
+        Ok(Mapping::owned(mapped, len))
     }
 
     /// Uses `len` bytes that the caller has.
@@ -55,6 +56,29 @@ impl Mapping {
     /// processes that run this protocol.
     pub(crate) unsafe fn hosted(memory: NonNull<u8>, len: u64) -> Mapping {
         Mapping { memory, len, mapped: None }
+    }
+
+    /// A copy of the first `len` bytes of `file` in memory of this process's own: what happens to the file later, it stays
+    /// as it is.
+    pub(crate) fn copy_of(file: &File, place: &str, len: u64) -> Result<Mapping, OpenError> {
+        let system = |call, source| OpenError::System { call, place: place.to_owned(), source };
+        let mut memory = MmapOptions::new()
+            .len(len as usize)
+            .map_anon()
+            .map_err(|source| system("mmap (of memory for a copy of)", source))?;
+        file.read_exact_at(&mut memory, 0).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let found = file.metadata().map_or(0, |metadata| metadata.len());
+                OpenError::Length { place: place.to_owned(), found, expected: len }
+            }
+            _ => system("read", source),
+        })?;
+        Ok(Mapping::owned(memory.into(), len))
+    }
+
+    fn owned(mapped: MmapRaw, len: u64) -> Mapping {
+        let memory = NonNull::new(mapped.as_mut_ptr()).expect("mmap never returns null");
+        Mapping { memory, len, mapped: Some(mapped) }
     }
 
     /// Is this memory that the caller had already?
@@ -108,6 +132,13 @@ impl Mapping {
         self.write_header(header);
     }
 
+    /// Zeroes a part, the end of it first.
+    pub(crate) fn clear(&self, range: Range<u64>) {
+        for word in (range.start / 8..range.end / 8).rev() {
+            self.part::<AtomicU64>(8 * word).store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Writes the header, the magic last, so that whoever sees the magic sees the rest.
     pub(crate) fn write_header(&self, header: &RawHeader) {
         let words = self.part::<[AtomicU64; HEADER_LEN / 8]>(0);
@@ -151,7 +182,6 @@ fn huge_bytes_in(smaps: &str, start: usize) -> u64 {
 
 /// A copy of the header of a file that was not mapped yet; `None` when it is shorter than a header.
 pub(crate) fn read_header_of(file: &File) -> io::Result<Option<RawHeader>> {
-    use std::os::unix::fs::FileExt;
     let mut header = RawHeader::new_zeroed();
     match file.read_exact_at(header.as_mut_bytes(), 0) {
         Ok(()) => Ok(Some(header)),

@@ -18,6 +18,7 @@ mod memfd;
 pub(crate) mod place;
 pub(crate) mod process;
 mod reserve;
+mod vacant;
 
 use std::fs::{self, File};
 use std::io;
@@ -41,6 +42,7 @@ use mapping::Mapping;
 pub use place::Owner;
 use place::{Name, Place, Unnamed};
 use process::Home;
+pub(crate) use vacant::{Settle, Vacant};
 
 /// How often to start over when a ring disappears between looking and joining, or appears between looking
 /// and creating. Each round means that another process made progress.
@@ -72,6 +74,9 @@ impl Request {
             let (place, found) = (text.to_owned(), found.as_str().to_owned());
             return Err(OpenError::Kind { place, found, expected: expected.as_str() });
         }
+        if self.plan.sizes.is_durable() && !header.sizes.is_durable() {
+            return Err(OpenError::NotDurable { place: text.to_owned() });
+        }
         header.check_type(text, self.plan.description.as_deref())?;
         if self.plan.description.is_some() && header.sizes.align() < self.type_align {
             let (found, allowed) = (header.sizes.align(), self.type_align);
@@ -98,11 +103,17 @@ pub(crate) struct Segment {
     home: Home,
 }
 
-/// Joins the ring at `address` as `role`, creating it first if there is none.
-pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<Segment, OpenError> {
+/// Joins the ring at `address` as `role`, creating it first if there is none. Whoever finds a ring in which nobody
+/// lives has it settled first.
+pub(crate) fn join(
+    address: &Address,
+    request: &Request,
+    role: Role,
+    settle: Settle<'_>,
+) -> Result<Segment, OpenError> {
     address.check()?;
     let Some(place) = Place::of(address)? else {
-        return join_descriptor(address, request, role);
+        return join_descriptor(address, request, role, settle);
     };
     let text = place.text().to_owned();
     let started = Instant::now();
@@ -117,7 +128,7 @@ pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<S
             place.check_is_file(&file)?;
             read_header(&file, &text)?;
             place.check(&file, request.owner, request.mode)?;
-            match join_file(file, &place, request, role)? {
+            match join_file(file, &place, request, role, settle)? {
                 Some(found) => return Ok(found.named(place)),
                 None => continue,
             }
@@ -141,7 +152,12 @@ pub(crate) fn join(address: &Address, request: &Request, role: Role) -> Result<S
 
 /// Joins the ring behind a descriptor. If the segment has a name that can be told, this participant takes its
 /// part in removing it; a memfd has none.
-fn join_descriptor(address: &Address, request: &Request, role: Role) -> Result<Segment, OpenError> {
+fn join_descriptor(
+    address: &Address,
+    request: &Request,
+    role: Role,
+    settle: Settle<'_>,
+) -> Result<Segment, OpenError> {
     let Address::Fd(fd) = address else { unreachable!("only descriptors have no place") };
     let text = address.to_string();
     if request.create_new {
@@ -151,7 +167,7 @@ fn join_descriptor(address: &Address, request: &Request, role: Role) -> Result<S
     let Some(place) = Place::named(&file, &text)? else {
         return join_description(&file, &text, request, role);
     };
-    match join_file(file, &place, request, role)? {
+    match join_file(file, &place, request, role, settle)? {
         Some(segment) => Ok(segment.named(place)),
         None => Err(OpenError::NoDescriptor { place: text, why: "the ring was removed meanwhile" }),
     }
@@ -199,12 +215,20 @@ fn metadata(file: &File, text: &str) -> Result<fs::Metadata, OpenError> {
 }
 
 /// Joins under the membership lock. `None`: the file lost its name meanwhile, so start over.
-fn join_file(file: File, place: &Place, request: &Request, role: Role) -> Result<Option<Segment>, OpenError> {
+fn join_file(
+    file: File,
+    place: &Place,
+    request: &Request,
+    role: Role,
+    settle: Settle<'_>,
+) -> Result<Option<Segment>, OpenError> {
     let _membership = membership(&file, place.text())?;
     if metadata(&file, place.text())?.nlink() == 0 {
         return Ok(None);
     }
-    join_description(&file, place.text(), request, role).map(Some)
+    let segment = join_description(&file, place.text(), request, role)?;
+    segment.settle(settle)?;
+    Ok(Some(segment))
 }
 
 /// The membership lock of the segment behind `file`.
@@ -309,7 +333,18 @@ fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option
         None => Segment::joined(mapping, header, place.text(), None, 0)?,
     };
     segment.touch(request);
-    Ok(place.link(&new, request.mode)?.then_some(segment))
+    let durable = request.plan.sizes.is_durable();
+    if durable {
+        new.file.sync_all().map_err(|source| place.system("fsync", source))?;
+    }
+    if !place.link(&new, request.mode)? {
+        return Ok(None);
+    }
+    if durable && let Err(error) = place.sync() {
+        place.unlink(&new.file)?;
+        return Err(error);
+    }
+    Ok(Some(segment))
 }
 
 /// This process, whose fork handlers are installed from now on.
@@ -342,6 +377,15 @@ impl Segment {
         let mut segment = Segment::joined(mapping, header, &self.text, Some(lease), id)?;
         segment.place = self.place.clone();
         Ok(segment)
+    }
+
+    fn system(&self, call: &'static str, source: io::Error) -> OpenError {
+        OpenError::System { call, place: self.text.clone(), source }
+    }
+
+    /// Writes the segment to the disk. `None`: the segment has no file that can be told.
+    pub(crate) fn sync(&self) -> Option<io::Result<()>> {
+        Some(self.own()?.sync_data())
     }
 
     fn named(mut self, place: Place) -> Segment {

@@ -210,6 +210,14 @@ impl Place {
         }
     }
 
+    /// Writes the directory to the disk, and with it the name.
+    pub(crate) fn sync(&self) -> Result<(), OpenError> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = openat(&self.directory, ".", flags, Mode::empty())
+            .map_err(|errno| self.system("open the directory of", errno.into()))?;
+        File::from(directory).sync_all().map_err(|source| self.system("fsync the directory of", source))
+    }
+
     /// Where the name leads by now, seen by one who has the `file` that it was given to.
     pub(crate) fn leads_to(&self, file: &File) -> Name {
         let Ok(mine) = file.metadata() else {

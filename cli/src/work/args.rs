@@ -100,6 +100,9 @@ pub struct EndArgs {
     /// Fail if the queue does not exist yet, instead of making it
     #[arg(long)]
     pub no_create: bool,
+    /// Take jobs from before the machine was started, although they may be damaged
+    #[arg(long)]
+    pub earlier_boot: bool,
     /// How to wait for the other side
     #[arg(long, value_enum, default_value_t = WaitArg::Adaptive)]
     pub wait: WaitArg,
@@ -111,7 +114,7 @@ pub struct EndArgs {
 impl EndArgs {
     /// The library's options for this end.
     pub fn options(&self) -> Options {
-        self.queue.options().create(!self.no_create).wait(self.wait.into())
+        self.queue.options().create(!self.no_create).wait(self.wait.into()).earlier_boot(self.earlier_boot)
     }
 }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::end::End;
 use super::{Consumer, Producer};
 use crate::channel::common::Common;
+use crate::channel::settle::settle;
 use crate::channel::{Backing, Tune};
 use crate::error::OpenError;
 use crate::layout::mpmc::Sizes;
@@ -106,6 +107,13 @@ impl Options {
         self
     }
 
+    /// Take messages from before the machine was started as they are, although nothing can tell whether they are whole.
+    /// Otherwise such a ring is refused ([`OpenError::EarlierBoot`]) unless it is empty.
+    pub fn earlier_boot(mut self, accept: bool) -> Self {
+        self.common.earlier_boot = accept;
+        self
+    }
+
     /// Map every page when attaching (the default), so that no message pays for a page fault.
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.common.prefault = prefault;
@@ -199,7 +207,8 @@ impl Options {
     }
 
     fn join(&self, address: Address, role: Role) -> Result<End, OpenError> {
-        let segment = segment::join(&address, &self.request()?, role)?;
+        let accepted = self.common.earlier_boot;
+        let segment = segment::join(&address, &self.request()?, role, &|vacant| settle(vacant, accepted))?;
         Ok(self.end(segment, role, Backing::of(&address)))
     }
 

@@ -2,7 +2,7 @@
 
 use super::Producer;
 use crate::error::SendError;
-use crate::ring::record::Pending;
+use crate::ring::record::{Pending, Refused};
 
 /// Messages that become visible together when the batch is committed. Dropping it aborts: none is sent.
 #[derive(Debug)]
@@ -46,10 +46,15 @@ impl<'a> Batch<'a> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
-        match self.producer.ring.push(&mut self.pending, tag, message) {
-            Ok(()) => Ok(()),
-            Err(refused) => Err(self.producer.now_or_never(Some(refused), message.len())),
+        let Producer { ring, .. } = &mut *self.producer;
+        let mut pushed = ring.push(&mut self.pending, tag, message);
+        if matches!(pushed, Err(Refused::Full { .. }))
+            && ring.batch_gains_by_sync(&self.pending, message.len() as u64)
+            && self.producer.sync().is_ok()
+        {
+            pushed = self.producer.ring.push(&mut self.pending, tag, message);
         }
+        pushed.map_err(|refused| self.producer.now_or_never(Some(refused), message.len()))
     }
 
     /// Messages in the batch.
@@ -71,9 +76,10 @@ impl<'a> Batch<'a> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
+        let messages = self.len() as u64;
         if self.producer.ring.commit_batch(&self.pending) {
             self.producer.end.ring(&self.producer.end.control.data_bell);
         }
-        Ok(())
+        self.producer.keep_synced(messages)
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Claim<'a> {
         }
         self.producer.ring.commit(self.claimed, self.tag);
         self.producer.end.ring(&self.producer.end.control.data_bell);
-        Ok(())
+        self.producer.keep_synced(1)
     }
 }
 

@@ -4,9 +4,9 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::{Drain, Message, Peer, Tune};
+use super::{Drain, Message, Peer, Recovery, Tune};
 use crate::channel::Geometry;
-use crate::error::{OpenError, RecvError};
+use crate::error::{OpenError, RecvError, SyncError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Found};
 use crate::wait::{self, Condition, Wait};
@@ -143,9 +143,33 @@ impl Consumer {
     fn take(&mut self) -> Result<Message<'_>, RecvError> {
         let found = match self.ring.find_ready() {
             Some(found) => found,
-            None => self.ring.find()?.ok_or(RecvError::Empty)?,
+            None => self.find()?.ok_or(RecvError::Empty)?,
         };
         Ok(Message::new(self, found, true))
+    }
+
+    /// Takes the next message if there is one now, whatever kind of record it is in.
+    pub(super) fn find(&mut self) -> Result<Option<Found>, RecvError> {
+        if self.end.sizes().durable && self.end.durability.count(0) {
+            self.end.sync()?;
+        }
+        let found = self.ring.find()?;
+        self.end.durability.count(found.is_some().into());
+        Ok(found)
+    }
+
+    /// Durable rings: writes the ring to the disk. What was released before does not come again after a loss of power.
+    /// Blocks until the disk has it, for milliseconds.
+    ///
+    /// # Errors
+    /// What [`SyncError`] lists.
+    pub fn sync(&mut self) -> Result<(), SyncError> {
+        self.end.sync()
+    }
+
+    /// Durable rings: what was found when this end attached, if the ring was not as its last users had left it.
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.end.durability.recovery
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
@@ -232,6 +256,10 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         if self.end.segment.home().is_here() {
             self.ring.write_down();
+            if self.end.durability.is_owing() {
+                // Nobody is there any more to hear of a failure; what was not synced was not promised.
+                let _ = self.end.sync();
+            }
             self.end.say_goodbye(&self.end.control.space_bell, || self.ring.is_drained());
         }
     }

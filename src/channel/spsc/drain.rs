@@ -50,9 +50,9 @@ impl<'a> Drain<'a> {
         if !self.has_taken() && !self.consumer.ring.poll() {
             return None;
         }
-        match self.consumer.ring.find() {
+        match self.consumer.find() {
             Ok(found) => Some(Ok(Message::new(self.consumer, found?, false))),
-            Err(corrupt) => Some(Err(corrupt.into())),
+            Err(error) => Some(Err(error)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
+use super::durability::Durability;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::peer::{self, Peer};
 use crate::channel::window::window_of;
@@ -22,6 +23,7 @@ pub(super) struct End {
     pub(super) control: Shared<Control>,
     peer_line: Shared<Participant>,
     sizes: Sizes,
+    pub(super) durability: Durability,
 }
 
 impl End {
@@ -30,6 +32,7 @@ impl End {
         role: Role,
         backing: Backing,
         patience: Patience,
+        durability: Durability,
     ) -> Result<End, OpenError> {
         let layout::Sizes::Spsc(sizes) = segment.header.sizes else {
             unreachable!("a request for an spsc ring opens no other")
@@ -41,6 +44,7 @@ impl End {
             control: mapping.part(CONTROL_AT),
             peer_line: mapping.part(line_at(peer)),
             sizes,
+            durability,
             endpoint,
         };
         end.take_place()?;

@@ -1,5 +1,6 @@
 //! How a ring is made, found and waited on.
 
+use core::cell::Cell;
 use core::ptr::NonNull;
 use core::time::Duration;
 use std::marker::PhantomData;
@@ -7,16 +8,18 @@ use std::os::fd::OwnedFd;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::durability::{Durability, Recovery};
 use super::end::End;
 use super::{Consumer, Producer, TypedOptions};
 use crate::channel::common::Common;
+use crate::channel::settle;
 use crate::channel::{Backing, Tune};
 use crate::error::OpenError;
 use crate::layout::spsc::Sizes;
 use crate::layout::{self, Role};
 use crate::segment::address::Address;
 use crate::segment::mapping::Mapping;
-use crate::segment::{self, Owner, Request};
+use crate::segment::{self, Owner, Request, Segment};
 use crate::shape::{self, Shape};
 use crate::wait::Wait;
 
@@ -31,6 +34,8 @@ pub struct Options {
     payload_align: usize,
     common: Common,
     tune: Tune,
+    durable: bool,
+    sync_every: u64,
     description: Option<String>,
     type_align: usize,
 }
@@ -42,6 +47,8 @@ impl Options {
             payload_align: 8,
             common: Common::new(),
             tune: Tune::Balanced,
+            durable: false,
+            sync_every: 0,
             description: None,
             type_align: 1,
         }
@@ -67,6 +74,26 @@ impl Options {
         self
     }
 
+    /// Create the ring durable: it survives a loss of power. For rings in files (`file:/path`) only.
+    ///
+    /// Every record carries a checksum and takes 8 bytes more. What was sent before the last [`Producer::sync`] that
+    /// succeeded, and not released, is there again after a loss of power, marked as redelivered; of what was sent later,
+    /// the beginning, up to the first message that is not whole; [`Recovery`](super::Recovery) tells how many are lost.
+    /// A durable ring is synced at least once a lap, by sending calls that need room, `try_` calls among them.
+    ///
+    /// Whoever asks for a durable ring and finds one that is not gets [`OpenError::NotDurable`].
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+
+    /// Durable rings: write the ring to the disk after so many messages, and when this end is dropped: as a producer
+    /// those that were sent, as a consumer those that were released. 0, the default: only when told to by `sync`.
+    pub fn sync_every(mut self, messages: u64) -> Self {
+        self.sync_every = messages;
+        self
+    }
+
     /// Create the ring if there is none (the default).
     pub fn create(mut self, create: bool) -> Self {
         self.common.create = create;
@@ -89,6 +116,13 @@ impl Options {
     /// Whose rings to open.
     pub fn owner(mut self, owner: Owner) -> Self {
         self.common.owner = owner;
+        self
+    }
+
+    /// Take messages from before the machine was started as they are, although nothing can tell whether they are whole.
+    /// Otherwise such a ring is refused ([`OpenError::EarlierBoot`]) unless it is empty or durable.
+    pub fn earlier_boot(mut self, accept: bool) -> Self {
+        self.common.earlier_boot = accept;
         self
     }
 
@@ -172,11 +206,12 @@ impl Options {
     /// # Errors
     /// What [`OpenError`] lists: no memory, no descriptors, no /proc to open the memfd anew through.
     pub fn pair(&self) -> Result<(Producer, Consumer), OpenError> {
+        self.check_can_be_durable(false, "memfd")?;
         let request = self.request()?;
         let file = segment::create_memfd(&request)?;
         let join = |role| {
             let segment = segment::join_memfd(&file, &request, role)?;
-            End::new(segment, role, Backing::Fd, self.common.patience())
+            self.end(segment, role, Backing::Fd, Durability::default())
         };
         let producer = Producer::attach(join(Role::Producer)?)?;
         Ok((producer, Consumer::attach(join(Role::Consumer)?, self.tune)?))
@@ -191,7 +226,9 @@ impl Options {
         A: TryInto<Address>,
         OpenError: From<A::Error>,
     {
-        segment::create_only(&address.try_into()?, &self.request()?)
+        let address = address.try_into()?;
+        self.check_can_be_durable(Backing::of(&address) != Backing::Shm, &address)?;
+        segment::create_only(&address, &self.request()?)
     }
 
     /// Attaches as the producer of a ring in memory that the caller has; with `create_new`, formats it first.
@@ -248,14 +285,43 @@ impl Options {
     }
 
     fn join(&self, address: Address, role: Role) -> Result<End, OpenError> {
-        let segment = segment::join(&address, &self.request()?, role)?;
-        End::new(segment, role, Backing::of(&address), self.common.patience())
+        let backing = Backing::of(&address);
+        self.check_can_be_durable(backing != Backing::Shm, &address)?;
+        let (recovered, accepted) = (Cell::new(None), self.common.earlier_boot);
+        let segment = segment::join(&address, &self.request()?, role, &|vacant| match vacant.sizes() {
+            layout::Sizes::Spsc(sizes) if sizes.durable => {
+                recovered.set(settle::recover(vacant, sizes)?);
+                Ok(())
+            }
+            _ => settle::settle(vacant, accepted),
+        })?;
+        let recovery = recovered.get().map(Recovery::from);
+        self.end(segment, role, backing, Durability::new(self.sync_every, recovery))
+    }
+
+    fn end(
+        &self,
+        segment: Segment,
+        role: Role,
+        backing: Backing,
+        durability: Durability,
+    ) -> Result<End, OpenError> {
+        End::new(segment, role, backing, self.common.patience(), durability)
+    }
+
+    /// Only what is on a disk can be durable.
+    fn check_can_be_durable(&self, on_disk: bool, place: &(impl ToString + ?Sized)) -> Result<(), OpenError> {
+        if self.durable && !on_disk {
+            return Err(OpenError::NotDurable { place: place.to_string() });
+        }
+        Ok(())
     }
 
     fn join_hosted(&self, mapping: Mapping, leases: Option<OwnedFd>, role: Role) -> Result<End, OpenError> {
+        self.check_can_be_durable(false, "hosted memory")?;
         let request = self.request()?;
         let segment = segment::join_hosted(mapping, leases, &request, role)?;
-        End::new(segment, role, Backing::Hosted, self.common.patience())
+        self.end(segment, role, Backing::Hosted, Durability::default())
     }
 
     fn request(&self) -> Result<Request, OpenError> {
@@ -264,7 +330,7 @@ impl Options {
         let sizes = Sizes::new(size, self.payload_align as u64).map_err(|(option, value, rule)| {
             OpenError::Option { option, asked: if option == "ring size" { asked } else { value }, rule }
         })?;
-        let sizes = layout::Sizes::Spsc(sizes);
+        let sizes = layout::Sizes::Spsc(Sizes { durable: self.durable, ..sizes });
         self.common.request(sizes, false, self.description.as_deref(), self.type_align)
     }
 }

@@ -4,9 +4,9 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::{Batch, Claim, Peer};
+use super::{Batch, Claim, Peer, Recovery};
 use crate::channel::Geometry;
-use crate::error::{OpenError, SendError};
+use crate::error::{OpenError, SendError, SyncError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Claimed, Refused};
 use crate::sync::pause;
@@ -97,7 +97,11 @@ impl Producer {
         if !self.end.is_home() {
             return Err(None);
         }
-        self.ring.send(tag, message).map_err(Some)?;
+        match self.ring.send(tag, message) {
+            Err(Refused::Full { .. }) if self.makes_room(message.len(), true) => self.ring.send(tag, message),
+            sent => sent,
+        }
+        .map_err(Some)?;
         self.end.ring(&self.end.control.data_bell);
         Ok(())
     }
@@ -105,7 +109,7 @@ impl Producer {
     #[inline(never)]
     fn send_now(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
         match self.send_once(tag, message) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.keep_synced(1),
             Err(refused) => Err(self.now_or_never(refused, message.len())),
         }
     }
@@ -113,7 +117,7 @@ impl Producer {
     #[inline(never)]
     fn send_waiting(&mut self, tag: u16, message: &[u8], timeout: Option<Duration>) -> Result<(), SendError> {
         match self.send_once(tag, message) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return self.keep_synced(1),
             Err(refused) => self.wait_after(refused, message.len(), timeout)?,
         }
         self.send_now(tag, message)
@@ -169,7 +173,40 @@ impl Producer {
         if !self.end.is_home() {
             return Err(None);
         }
-        self.ring.claim(len as u64).map_err(Some)
+        match self.ring.claim(len as u64) {
+            Err(Refused::Full { .. }) if self.makes_room(len, true) => self.ring.claim(len as u64),
+            claimed => claimed,
+        }
+        .map_err(Some)
+    }
+
+    /// Durable rings: makes room by a sync, if that is what is lacking. If not `at_once`, only if it is worth it.
+    #[cold]
+    pub(super) fn makes_room(&mut self, len: usize, at_once: bool) -> bool {
+        self.ring.gains_by_sync(len as u64, at_once) && self.sync().is_ok()
+    }
+
+    /// Durable rings: syncs after so many messages as the options say, of which `sent` more are sent now.
+    #[inline(always)]
+    pub(super) fn keep_synced(&mut self, sent: u64) -> Result<(), SendError> {
+        if self.end.sizes().durable && self.end.durability.count(sent) { Ok(self.sync()?) } else { Ok(()) }
+    }
+
+    /// Durable rings: writes the ring to the disk. Everything sent before survives a loss of power. Blocks until the
+    /// disk has it, for milliseconds.
+    ///
+    /// # Errors
+    /// What [`SyncError`] lists. After [`SyncError::System`] every further sync fails, and so do sends that need one.
+    pub fn sync(&mut self) -> Result<(), SyncError> {
+        let released = self.ring.released();
+        self.end.sync()?;
+        self.ring.note_synced(released);
+        Ok(())
+    }
+
+    /// Durable rings: what was found when this end attached, if the ring was not as its last users had left it.
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.end.durability.recovery
     }
 
     /// Opens a batch: messages that become visible together when it is committed.
@@ -204,7 +241,7 @@ impl Producer {
         timeout: Option<Duration>,
     ) -> Result<(), SendError> {
         match refused {
-            Some(Refused::Full { .. }) => {}
+            Some(Refused::Full { .. }) if self.end.durability.failed().is_none() => {}
             other => return Err(self.now_or_never(other, len)),
         }
         self.end.note_wait();
@@ -221,8 +258,11 @@ impl Producer {
             None => SendError::Forked,
             Some(Refused::TooLarge) => SendError::TooLarge { len, largest: self.largest() },
             Some(Refused::Corrupt(corrupt)) => SendError::Corrupt(corrupt),
-            Some(Refused::Full { .. }) if self.has_lost_its_consumer(len) => SendError::Closed,
-            Some(Refused::Full { need, free }) => SendError::Full { need, free },
+            Some(Refused::Full { need, free }) => match self.end.durability.failed() {
+                Some(error) => SendError::Sync(error),
+                None if self.has_lost_its_consumer(len) => SendError::Closed,
+                None => SendError::Full { need, free },
+            },
         }
     }
 
@@ -293,6 +333,10 @@ impl Drop for Producer {
     fn drop(&mut self) {
         if self.end.segment.home().is_here() {
             self.ring.write_down();
+            if self.end.durability.is_owing() {
+                // Nobody is there any more to hear of a failure; what was not synced was not promised.
+                let _ = self.sync();
+            }
             self.end.say_goodbye(&self.end.control.data_bell, || self.ring.is_drained());
         }
     }
@@ -308,6 +352,10 @@ struct Room<'a> {
 impl Room<'_> {
     fn found(&mut self, fits: Result<bool, crate::Corrupt>) -> Option<Result<(), SendError>> {
         match fits {
+            Ok(false) if self.producer.makes_room(self.len as usize, false) => Some(Ok(())),
+            Ok(false) if self.producer.end.durability.failed().is_some() => {
+                self.producer.end.durability.failed().map(|error| Err(error.into()))
+            }
             Ok(false) if self.producer.end.peer_said_goodbye() => self.last(SendError::Closed),
             Ok(false) => None,
             Ok(true) => Some(Ok(())),

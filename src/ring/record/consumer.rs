@@ -103,7 +103,7 @@ impl Consumer {
         // edge: commit (acquire)
         let word = self.window.load_header(self.next, Ordering::Acquire);
         let (len, tag) = frame::as_message(word)?;
-        self.take_message(len, tag)
+        self.take_message(len, tag, frame::footprint(len, self.sizes.align))
     }
 
     /// Is something committed at the consumer's position?
@@ -143,25 +143,38 @@ impl Consumer {
         }
         match frame::parse(word)? {
             Record::Message { len, tag } => self.take_checked(len, tag).map(Some),
+            Record::Sealed { len, tag } => self.take_sealed(len, tag).map(Some),
             Record::Padding { len } => self.pass_padding(len).map(Some),
         }
+    }
+
+    /// Takes a message of a durable ring whose seal is whole.
+    fn take_sealed(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
+        let number = super::check_seal(&self.window, self.sizes, self.next, len, tag)?;
+        let found = self.take_checked(len, tag)?;
+        self.control.consumer.number.store(number, Ordering::Relaxed);
+        Ok(found)
     }
 
     fn take_checked(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
         let to_end = self.sizes.size - self.next.offset(self.window.mask());
         let allowed = to_end.saturating_sub(frame::HEADER).min(self.largest);
-        self.take_message(len, tag).ok_or(Corrupt { what: "record length", found: len, allowed })
+        self.take_message(len, tag, self.sizes.footprint(len)).ok_or(Corrupt {
+            what: "record length",
+            found: len,
+            allowed,
+        })
     }
 
-    /// Takes the message at `next`; `None` if it is longer than any message, or reaches past the end of the ring.
+    /// Takes the message at `next`, a record of `footprint` bytes; `None` if it is longer than any message, or reaches past the end of the ring.
     #[inline(always)]
-    fn take_message(&mut self, len: u64, tag: u16) -> Option<Found> {
+    fn take_message(&mut self, len: u64, tag: u16, footprint: u64) -> Option<Found> {
         let at = self.next;
         if len > self.largest {
             return None;
         }
         self.window.bytes(at, len)?;
-        self.next = at.after(frame::footprint(len, self.sizes.align));
+        self.next = at.after(footprint);
         self.messages += 1;
         let redelivered = self.redelivered_to.since(at).wrapping_sub(1) < self.sizes.size;
         Some(Found { at, len, tag, redelivered })
@@ -182,6 +195,10 @@ impl Consumer {
                 Record::Message { len, tag } => {
                     self.next = next;
                     self.take_checked(len, tag)
+                }
+                Record::Sealed { len, tag } => {
+                    self.next = next;
+                    self.take_sealed(len, tag)
                 }
                 Record::Padding { .. } => {
                     Err(Corrupt { what: "record after padding", found: word, allowed: frame::message(0, 0) })

@@ -23,9 +23,18 @@
 //! `tail` in memory is a record boundary at most a lap behind; a new producer walks the committed headers from
 //! there. `position` is exact, so a new consumer starts at the first record that was not released, and knows
 //! by `taken` which ones the old consumer had in hand.
+//!
+//! # Durable rings
+//!
+//! Their records are sealed (see `frame::seal`), and they survive a loss of power, after which each page of the file is as
+//! it was at some moment since the last sync. A sync writes everything to the disk, and then notes in `synced` where the
+//! consumer stood before. The producer writes nothing over what lies behind `synced`, although the consumer has released
+//! it: its position on the disk may be as old as that, and everything from there to the last sync must still be there
+//! (`recover` looks for it). So a durable ring is synced once a lap at least.
 
 mod consumer;
 mod producer;
+mod recover;
 #[cfg(not(loom))]
 mod window;
 #[cfg(loom)]
@@ -34,6 +43,7 @@ mod window;
 
 pub(crate) use consumer::{Consumer, Found};
 pub(crate) use producer::{Claimed, Pending, Producer, Refused};
+pub(crate) use recover::{Recovered, dropped, recover};
 pub(crate) use window::Window;
 
 use crate::error::Corrupt;
@@ -73,22 +83,63 @@ fn further(one: Seq, other: Seq) -> Seq {
     if one.since(other) <= u64::MAX / 2 { one } else { other }
 }
 
-/// Walks the committed records from `from`; the end, where a record is not committed yet. At most a lap.
-fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Seq, Corrupt> {
-    let mut at = from;
+/// What a walk over committed records found.
+struct Walked {
+    /// Where a record is not committed yet.
+    end: Seq,
+    /// Durable rings: the number of the last message.
+    last: Option<u32>,
+}
+
+/// Walks the committed records from `from`. At most a lap.
+fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Walked, Corrupt> {
+    let mut walked = Walked { end: from, last: None };
     loop {
+        let at = walked.end;
         let word = window.load_header(at, Ordering::Acquire); // edge: commit (acquire)
         if word == UNCOMMITTED {
-            return Ok(at);
+            return Ok(walked);
         }
-        let (Record::Message { len, .. } | Record::Padding { len }) = frame::parse(word)?;
+        let record = frame::parse(word)?;
+        let (Record::Message { len, .. } | Record::Padding { len } | Record::Sealed { len, .. }) = record;
         if len > sizes.largest() {
             return Err(Corrupt { what: "record length", found: len, allowed: sizes.largest() });
         }
-        let next = at.after(frame::footprint(len, sizes.align));
-        within("record length", next, from, sizes.size)?;
-        at = next;
+        let footprint = match record {
+            Record::Padding { len } => len + HEADER,
+            _ => sizes.footprint(len),
+        };
+        walked.end = at.after(footprint);
+        within("record length", walked.end, from, sizes.size)?;
+        if let Record::Sealed { len, .. } = record {
+            walked.last = Some(frame::number_of(load_seal(window, at, len)));
+        }
     }
+}
+
+/// Checks the message that is committed at `at` of a durable ring against its seal; its number.
+fn check_seal(window: &Window, sizes: Sizes, at: Seq, len: u64, tag: u16) -> Result<u32, Corrupt> {
+    let to_end = sizes.size - at.offset(window.mask());
+    let fits = sizes.durable && len <= sizes.largest() && sizes.footprint(len) <= to_end;
+    let Some(payload) = window.bytes(at, len).filter(|_| fits) else {
+        return Err(Corrupt {
+            what: "length of a sealed record",
+            found: len,
+            allowed: sizes.largest().min(to_end),
+        });
+    };
+    let found = load_seal(window, at, len);
+    let allowed = frame::seal(at.0, frame::sealed(len, tag), frame::number_of(found), payload);
+    if found == allowed {
+        Ok(frame::number_of(found))
+    } else {
+        Err(Corrupt { what: "seal (checksum) of a record", found, allowed })
+    }
+}
+
+/// The seal of a record with `len` bytes of payload, in a durable ring.
+fn load_seal(window: &Window, at: Seq, len: u64) -> u64 {
+    window.load_header(at.after(frame::seal_at(len)), Ordering::Relaxed)
 }
 
 /// Looks that an onlooker takes at a ring in motion before it believes that what it sees is corrupt.
@@ -109,11 +160,18 @@ pub(crate) fn backlog(window: &Window, control: &Shared<Control>, sizes: Sizes) 
     seen
 }
 
+/// Bytes that are committed and not released, as the two sides have last written down.
+pub(crate) fn backlog_written_down(control: &Shared<Control>, sizes: Sizes) -> u64 {
+    let position = Seq(control.consumer.position.load(Ordering::Relaxed));
+    let tail = Seq(control.producer.tail.load(Ordering::Relaxed));
+    further(position, tail).since(position).min(sizes.size)
+}
+
 fn backlog_once(window: &Window, control: &Shared<Control>, sizes: Sizes) -> Result<u64, Corrupt> {
     let position =
         boundary("consumer position", control.consumer.position.load(Ordering::Acquire), sizes.align)?; // edge: reclaim (acquire)
     let tail = boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
-    let end = walk(window, sizes, further(position, tail))?;
+    let end = walk(window, sizes, further(position, tail))?.end;
     within("producer position", end, position, sizes.size)
 }
 

@@ -1,7 +1,7 @@
 //! The producer's side: claim, write, commit.
 
 use super::window::SMALL;
-use super::{Window, boundary, further, stride, walk, within};
+use super::{Walked, Window, boundary, further, stride, walk, within};
 use crate::error::Corrupt;
 use crate::frame::{self, HEADER};
 use crate::layout::Shared;
@@ -91,8 +91,10 @@ pub(crate) struct Producer {
     /// Where this producer began.
     began: Seq,
     progress: Progress,
-    /// The consumer's position; may lag behind it.
+    /// The consumer's position; may lag behind it. Durable rings: what of it is on the disk.
     head_seen: Seq,
+    /// Durable rings: the number of this producer's first message.
+    first_number: u32,
 }
 
 impl Producer {
@@ -105,13 +107,16 @@ impl Producer {
     ) -> Result<Producer, Corrupt> {
         // edge: reclaim (acquire; the consumer may be alive)
         let position = control.consumer.position.load(Ordering::Acquire);
-        let head_seen = boundary("consumer position", position, sizes.align)?;
-        let written =
-            boundary("producer position", control.producer.tail.load(Ordering::Relaxed), sizes.align)?;
+        let position = boundary("consumer position", position, sizes.align)?;
+        let own = &control.producer;
+        let written = boundary("producer position", own.tail.load(Ordering::Relaxed), sizes.align)?;
         // What lies before the consumer's position may be overwritten by now.
-        let tail = walk(&window, sizes, further(head_seen, written))?;
+        let Walked { end: tail, last } = walk(&window, sizes, further(position, written))?;
+        let synced = boundary("synced position", own.synced.load(Ordering::Relaxed), sizes.align)?;
+        let head_seen = if sizes.durable { synced } else { position };
         within("producer position", tail, head_seen, sizes.size)?;
-        control.producer.tail.store(tail.0, Ordering::Relaxed);
+        let last = last.unwrap_or_else(|| own.sent.load(Ordering::Relaxed));
+        own.tail.store(tail.0, Ordering::Relaxed);
         let progress = Progress { tail, bound: tail, messages: 0 };
         Ok(Producer {
             window,
@@ -122,6 +127,7 @@ impl Producer {
             began: tail,
             progress,
             head_seen,
+            first_number: last.wrapping_add(1),
         })
     }
 
@@ -168,7 +174,7 @@ impl Producer {
     /// Where the record after a claimed one begins.
     #[inline(always)]
     fn end_of(&self, claimed: &Claimed) -> Seq {
-        claimed.at.after(frame::footprint(claimed.len, self.sizes.align))
+        claimed.at.after(self.sizes.footprint(claimed.len))
     }
 
     /// Room for a record of `len` bytes.
@@ -178,7 +184,7 @@ impl Producer {
             return Err(Refused::TooLarge);
         }
         let Progress { tail, bound, .. } = self.progress;
-        if frame::footprint(len, self.sizes.align) <= bound.since(tail) {
+        if self.sizes.footprint(len) <= bound.since(tail) {
             return Ok(Claimed { at: tail, pad: 0, bound, len });
         }
         let claimed = self.look_for_room(tail, len)?;
@@ -209,7 +215,7 @@ impl Producer {
     /// what the consumer meets first, so its header goes last.
     #[inline]
     fn publish(&mut self, claimed: Claimed, tag: u16) {
-        let word = frame::message(claimed.len, tag);
+        let word = self.word_of(claimed.at, claimed.len, tag, self.progress.messages);
         if claimed.pad == 0 {
             self.window.store_header(claimed.at, word, Ordering::Release); // edge: commit (release)
         } else {
@@ -219,6 +225,69 @@ impl Producer {
         }
         self.progress.bound = claimed.bound;
         self.progress.pass(self.end_of(&claimed));
+        if self.sizes.durable {
+            self.progress.bound = self.progress.tail;
+            self.note_sent();
+        }
+    }
+
+    /// The header word of a message whose payload is written, the `nth` of this producer. In a durable ring it is sealed
+    /// first.
+    #[inline(always)]
+    fn word_of(&self, at: Seq, len: u64, tag: u16, nth: u64) -> u64 {
+        if self.sizes.durable { self.seal(at, len, tag, nth) } else { frame::message(len, tag) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn seal(&self, at: Seq, len: u64, tag: u16, nth: u64) -> u64 {
+        let word = frame::sealed(len, tag);
+        let payload = self.window.bytes(at, len).expect("a claimed record lies within the ring");
+        let seal = frame::seal(at.0, word, self.first_number.wrapping_add(nth as u32), payload);
+        self.window.store_header(at.after(frame::seal_at(len)), seal, Ordering::Relaxed);
+        word
+    }
+
+    /// Writes down how many messages were ever sent, so that a recovery can tell how many are missing.
+    #[cold]
+    fn note_sent(&self) {
+        let last = self.first_number.wrapping_add(self.progress.messages as u32).wrapping_sub(1);
+        self.control.producer.sent.store(last, Ordering::Relaxed);
+    }
+
+    /// Where the consumer stands: what it has released may be written over once that is on the disk.
+    pub(crate) fn released(&self) -> Seq {
+        // edge: reclaim (acquire)
+        Seq(self.control.consumer.position.load(Ordering::Acquire))
+    }
+
+    /// Notes that the consumer's position was `released` or further, and everything committed was there, when the
+    /// segment was written to the disk.
+    pub(crate) fn note_synced(&self, released: Seq) {
+        self.control.producer.synced.store(released.0, Ordering::Relaxed);
+    }
+
+    /// Would a sync make room for a record of `len` bytes? If not `at_once`, only if it is worth it: an eighth of the
+    /// ring is released, or all of it.
+    pub(crate) fn gains_by_sync(&self, len: u64, at_once: bool) -> bool {
+        if !self.sizes.durable {
+            return false;
+        }
+        let (released, tail) = (self.released(), self.progress.tail);
+        let is_worth_it = || released.since(self.head_seen) >= stride(self.sizes.size) || released == tail;
+        self.gains(tail, len, released) && (at_once || is_worth_it())
+    }
+
+    /// Would a sync make room for a record of `len` bytes at the end of a batch?
+    pub(crate) fn batch_gains_by_sync(&self, batch: &Pending, len: u64) -> bool {
+        self.sizes.durable && self.gains(batch.progress.tail, len, self.released())
+    }
+
+    /// Would a record of `len` bytes fit at `tail`, if what is `released` were on the disk, and does it not now?
+    fn gains(&self, tail: Seq, len: u64, released: Seq) -> bool {
+        let gain = released.since(self.head_seen);
+        let need = self.needed(tail, len).0;
+        gain <= self.sizes.size && self.free(tail) < need && need <= self.free(tail) + gain
     }
 
     /// An empty batch.
@@ -246,7 +315,7 @@ impl Producer {
     pub(crate) fn push(&mut self, batch: &mut Pending, tag: u16, payload: &[u8]) -> Result<(), Refused> {
         let len = payload.len() as u64;
         let Progress { tail, bound, .. } = batch.progress;
-        let claimed = if len <= self.largest && frame::footprint(len, self.sizes.align) <= bound.since(tail) {
+        let claimed = if len <= self.largest && self.sizes.footprint(len) <= bound.since(tail) {
             Claimed { at: tail, pad: 0, bound, len }
         } else {
             let (messages, bytes) = self.sent();
@@ -258,8 +327,9 @@ impl Producer {
         if claimed.pad != 0 {
             self.store_or_keep(batch, tail, frame::padding(claimed.pad));
         }
-        self.store_or_keep(batch, claimed.at, frame::message(len, tag));
-        batch.progress.bound = claimed.bound;
+        let word = self.word_of(claimed.at, len, tag, batch.progress.messages);
+        self.store_or_keep(batch, claimed.at, word);
+        batch.progress.bound = if self.sizes.durable { next } else { claimed.bound };
         batch.progress.pass(next);
         Ok(())
     }
@@ -285,6 +355,9 @@ impl Producer {
         self.window.store_header(self.progress.tail, batch.first, Ordering::Release); // edge: commit (release)
         self.progress = batch.progress;
         self.write_tail();
+        if self.sizes.durable {
+            self.note_sent();
+        }
         true
     }
 
@@ -313,7 +386,8 @@ impl Producer {
     /// Bytes committed and not released.
     pub(crate) fn used(&mut self) -> Result<u64, Corrupt> {
         self.look_at(|control| &control.consumer.position)?;
-        Ok(self.progress.tail.since(self.head_seen))
+        let head = if self.sizes.durable { self.released() } else { self.head_seen };
+        within("consumer position", self.progress.tail, head, self.sizes.size)
     }
 
     /// Would a record of `len` bytes fit, by the head that the consumer writes down now and then? Cheap for the
@@ -343,7 +417,7 @@ impl Producer {
 
     /// Bytes needed for a record of `len` bytes at `tail`, and how many of them are padding before it.
     fn needed(&self, tail: Seq, len: u64) -> (u64, u64) {
-        let footprint = frame::footprint(len, self.sizes.align);
+        let footprint = self.sizes.footprint(len);
         let to_end = self.to_end(tail);
         let pad = if footprint > to_end { to_end } else { 0 };
         (pad + footprint + HEADER, pad)
@@ -376,8 +450,9 @@ impl Producer {
 
     /// Reads a position of the consumer's and checks that it moved forwards, at most to the producer's.
     fn look_at(&mut self, word: impl FnOnce(&Control) -> &AtomicU64) -> Result<(), Corrupt> {
+        let word = if self.sizes.durable { &self.control.producer.synced } else { word(&self.control) };
         // edge: reclaim (acquire)
-        let raw = word(&self.control).load(Ordering::Acquire);
+        let raw = word.load(Ordering::Acquire);
         let seen = boundary("consumer position", raw, self.sizes.align)?;
         // The two words of the consumer's move apart: one that is behind the other is no news.
         if self.head_seen.since(seen) <= self.sizes.size {

@@ -313,6 +313,12 @@ pub(crate) fn used(table: &Table, sizes: Sizes) -> Result<u64, Corrupt> {
     Ok(used.min(sizes.slots))
 }
 
+/// How many slots are not free, by the hints alone.
+pub(crate) fn used_by_hints(control: &Shared<Control>, sizes: Sizes) -> u64 {
+    let (tail, head) = (control.tail.load(Ordering::Relaxed), control.head.load(Ordering::Relaxed));
+    tail.saturating_sub(head).min(sizes.slots)
+}
+
 /// Which participants hold a slot, in order of slots.
 pub(crate) fn holders(table: &Table, sizes: Sizes) -> Vec<u32> {
     let held = spans(table, sizes).filter(|word| word.is_held());

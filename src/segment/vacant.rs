@@ -1,0 +1,73 @@
+//! A segment in which nobody lives, seen by one who joins it: the moment to look what earlier participants, or an earlier
+//! boot of the machine, have left. Nobody else joins meanwhile, for the membership lock is held.
+
+use std::io;
+
+use super::Segment;
+use super::birth::boot_id;
+use super::hosted::zeroed_to;
+use super::lease;
+use super::mapping::Mapping;
+use crate::error::OpenError;
+use crate::layout::{PAGE, Sizes};
+
+/// What whoever joins a segment alone does first.
+pub(crate) type Settle<'a> = &'a dyn Fn(&Vacant<'_>) -> Result<(), OpenError>;
+
+/// A segment in which nobody else lives.
+pub(crate) struct Vacant<'a> {
+    segment: &'a Segment,
+    boot: u128,
+}
+
+impl Segment {
+    /// Has this participant `settle` the segment if nobody else lives here. The caller holds the membership lock.
+    pub(super) fn settle(&self, settle: Settle<'_>) -> Result<(), OpenError> {
+        let Some(lease) = &self.lease else {
+            return Ok(());
+        };
+        match lease::held_among(lease, self.header.sizes.all_ids()) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => settle(&Vacant { segment: self, boot: boot_id() }),
+            Err(source) => Err(self.system("lock (OFD)", source)),
+        }
+    }
+}
+
+impl Vacant<'_> {
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.segment.mapping
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.segment.header.sizes
+    }
+
+    /// The address, for messages.
+    pub(crate) fn text(&self) -> &str {
+        &self.segment.text
+    }
+
+    /// Was it last used before the machine was started? Not known without /proc.
+    pub(crate) fn is_of_earlier_boot(&self) -> bool {
+        let then = self.segment.header.boot;
+        then != 0 && self.boot != 0 && then != self.boot
+    }
+
+    /// Makes the ring as empty as a new one. The ring's data goes first, so that what is there until the end is
+    /// an empty ring.
+    pub(crate) fn clear(&self) {
+        self.mapping().clear(PAGE..zeroed_to(self.sizes()));
+    }
+
+    /// Says that the segment is of this boot.
+    pub(crate) fn adopt(&self) {
+        self.mapping().write_header(&self.mapping().read_header().of_boot(self.boot));
+    }
+
+    /// Writes the segment to the disk.
+    pub(crate) fn sync(&self) -> Result<(), OpenError> {
+        let written: Option<io::Result<()>> = self.segment.sync();
+        written.unwrap_or(Ok(())).map_err(|source| self.segment.system("fdatasync", source))
+    }
+}
