@@ -12,17 +12,19 @@ use core::ptr::NonNull;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use super::lease_table::LEASES;
 use crate::sync::{LocalU32, Ordering};
 
 /// The generation this process is in: the wiped page.
-static GENERATION: OnceLock<Result<Generation, Errno>> = OnceLock::new();
+static GENERATION: OnceLock<Generation> = OnceLock::new();
+/// Held while that page is made: by one, and again by the next one if it cannot be made.
+static MAKING: Mutex<()> = Mutex::new(());
 /// The last generation given out; ordinary memory, so it counts on in a child.
 static LAST: LocalU32 = LocalU32::new(0);
 
@@ -40,9 +42,26 @@ impl Generation {
         // SAFETY: a new anonymous mapping touches no memory in use.
         let page = unsafe { mmap_anonymous(None, PAGE, protection, MapFlags::MAP_PRIVATE) }?;
         // SAFETY: the page was just mapped and nothing refers to it yet.
-        unsafe { madvise(page, PAGE.get(), MmapAdvise::MADV_WIPEONFORK) }?;
-        install_fork_handlers()?;
+        let wiped = unsafe { madvise(page, PAGE.get(), MmapAdvise::MADV_WIPEONFORK) };
+        if let Err(errno) = wiped.and_then(|()| install_fork_handlers()) {
+            // SAFETY: as above; the page is of no use.
+            let _ = unsafe { munmap(page, PAGE.get()) };
+            return Err(errno);
+        }
         Ok(Generation(page.cast()))
+    }
+
+    /// This process's page, which is made if there is none yet.
+    fn get() -> Result<&'static Generation, Errno> {
+        if let Some(generation) = GENERATION.get() {
+            return Ok(generation);
+        }
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(generation) = GENERATION.get() {
+            return Ok(generation);
+        }
+        let made = Generation::new()?;
+        Ok(GENERATION.get_or_init(|| made))
     }
 
     fn word(&self) -> &LocalU32 {
@@ -61,7 +80,7 @@ pub(crate) struct Home {
 impl Home {
     /// This process.
     pub(crate) fn here() -> io::Result<Home> {
-        let word = GENERATION.get_or_init(Generation::new).as_ref().map_err(|errno| *errno)?.word();
+        let word = Generation::get()?.word();
         if word.load(Ordering::Relaxed) == 0 {
             let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
             // Another thread may have been first; then its generation is this process's.
