@@ -111,7 +111,7 @@ impl Endpoint {
         self.once_an_interval(&self.look_at)
     }
 
-    fn once_an_interval(&self, next: &Cell<Duration>) -> bool {
+    pub(crate) fn once_an_interval(&self, next: &Cell<Duration>) -> bool {
         let time = now();
         let due = time >= next.get();
         if due {

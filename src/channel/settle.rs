@@ -3,10 +3,11 @@
 use super::window::{table_of, window_of};
 use crate::error::{Corrupt, OpenError};
 use crate::layout::spsc::CONTROL_AT;
-use crate::layout::{Sizes, spsc};
-use crate::ring::record::{self, Recovered};
+use crate::layout::{Shared, Sizes, spsc};
+use crate::ring::record::{self, Findings};
 use crate::ring::slots;
 use crate::segment::Vacant;
+use crate::sync::Ordering;
 
 /// Settles a ring whose messages carry no checksums. After an earlier boot nothing tells whether they are whole: an empty
 /// ring is as good as new, and any other is refused, unless whatever it holds is `accepted`.
@@ -24,18 +25,33 @@ pub(crate) fn settle(vacant: &Vacant<'_>, accepted: bool) -> Result<(), OpenErro
 }
 
 /// Recovers a durable ring. `None`: it was as it should be.
-pub(crate) fn recover(vacant: &Vacant<'_>, sizes: spsc::Sizes) -> Result<Option<Recovered>, OpenError> {
+pub(crate) fn recover(vacant: &Vacant<'_>, sizes: spsc::Sizes) -> Result<Option<Findings>, OpenError> {
     let mapping = vacant.mapping();
-    let (window, control) = (window_of(mapping, sizes), mapping.part(CONTROL_AT));
-    let recovered = record::recover(&window, &control, sizes, vacant.is_of_earlier_boot())
+    let (window, control): (_, Shared<spsc::Control>) = (window_of(mapping, sizes), mapping.part(CONTROL_AT));
+    write_again(vacant, &control)?;
+    let findings = record::examine(&window, &control, sizes, !vacant.is_of_this_boot())
         .map_err(|corrupt| OpenError::Corrupt { place: vacant.text().to_owned(), corrupt })?;
-    if recovered.is_some() {
-        // What was cut off must not come back before the ring is used again, nor the old boot be forgotten before.
+    if let Some(findings) = &findings {
+        // What is there is on the disk before anything is cut off, and that before it is forgotten.
         vacant.sync()?;
+        findings.truncate(&window, &control, sizes);
+        vacant.sync()?;
+        findings.note(&control);
         vacant.adopt();
         vacant.sync()?;
     }
-    Ok(recovered)
+    Ok(findings)
+}
+
+/// After a failure to write the ring to the disk, the system may take pages for written that are not: they are touched, so
+/// that it writes them again.
+fn write_again(vacant: &Vacant<'_>, control: &Shared<spsc::Control>) -> Result<(), OpenError> {
+    if control.producer.failed.load(Ordering::Relaxed) != 0 {
+        vacant.mapping().touch_every_page();
+        vacant.sync()?;
+        control.producer.failed.store(0, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// What is in the ring: bytes of records, or slots.

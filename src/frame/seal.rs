@@ -7,8 +7,12 @@
 //! +--------------------------------+--------------------------------+
 //! ```
 //!
-//! The checksum covers the record's position in the stream, its header word, the number and the payload. What an
-//! earlier lap, or a lost one, left at the same place is sound in itself, but has another position.
+//! The checksum covers the record's position in the stream, how much padding lies before it, its header word, the number and
+//! the payload. What an earlier lap, or a lost one, left at the same place is sound in itself, but has another position; and
+//! padding that an earlier lap left leads to a record that had none before it.
+//!
+//! Numbers grow from record to record and are given once: what was sealed and never committed has a lower number than what
+//! was committed in its place.
 
 use super::HEADER;
 
@@ -28,13 +32,14 @@ pub(crate) fn sealed_footprint(len: u64, align: u64) -> u64 {
     (seal_at(len) + SEAL + (align - 1)) & !(align - 1)
 }
 
-/// The seal of the record at position `at` with the header `word`.
-pub(crate) fn seal(at: u64, word: u64, number: u32, payload: &[u8]) -> u64 {
+/// The seal of the record at position `at`, behind `pad` bytes of padding, with the header `word`.
+pub(crate) fn seal(at: u64, pad: u64, word: u64, number: u32, payload: &[u8]) -> u64 {
     let mut hasher = crc32fast::Hasher::new();
-    let mut head = [0; 20];
+    let mut head = [0; 28];
     head[..8].copy_from_slice(&at.to_le_bytes());
-    head[8..16].copy_from_slice(&word.to_le_bytes());
-    head[16..].copy_from_slice(&number.to_le_bytes());
+    head[8..16].copy_from_slice(&pad.to_le_bytes());
+    head[16..24].copy_from_slice(&word.to_le_bytes());
+    head[24..].copy_from_slice(&number.to_le_bytes());
     hasher.update(&head);
     hasher.update(payload);
     u64::from(number) << 32 | u64::from(hasher.finalize())
@@ -65,16 +70,17 @@ mod tests {
     #[test]
     fn a_seal_breaks_with_every_bit() {
         let (at, word, payload) = (4096, sealed(5, 3), *b"hello");
-        let sound = seal(at, word, 7, &payload);
+        let sound = seal(at, 0, word, 7, &payload);
         assert_eq!(number_of(sound), 7);
         for bit in 0..64 {
-            assert_ne!(seal(at ^ 1 << bit, word, 7, &payload), sound);
-            assert_ne!(seal(at, word ^ 1 << bit, 7, &payload), sound);
+            assert_ne!(seal(at ^ 1 << bit, 0, word, 7, &payload), sound);
+            assert_ne!(seal(at, 1 << bit, word, 7, &payload), sound);
+            assert_ne!(seal(at, 0, word ^ 1 << bit, 7, &payload), sound);
         }
         for bit in 0..40 {
             let mut damaged = payload;
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(seal(at, word, 7, &damaged), sound);
+            assert_ne!(seal(at, 0, word, 7, &damaged), sound);
         }
     }
 }

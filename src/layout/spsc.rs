@@ -35,6 +35,10 @@ pub(crate) struct ProducerLine {
     pub(crate) sent: AtomicU32,
     /// Durable rings: how many messages recoveries have dropped since the ring was created.
     pub(crate) dropped: AtomicU32,
+    /// Durable rings: the highest number that a record was sealed with, committed or not.
+    pub(crate) number: AtomicU32,
+    /// Durable rings: not 0 since the system failed to write the ring to the disk.
+    pub(crate) failed: AtomicU32,
 }
 
 /// The consumer's own line.
@@ -45,7 +49,7 @@ pub(crate) struct ConsumerLine {
     pub(crate) position: AtomicU64,
     /// The end of the last message that was handed to the user.
     pub(crate) taken: AtomicU64,
-    /// Durable rings: the number of the last message that was taken.
+    /// Durable rings: the number of the last message that was released; stored before `position`.
     pub(crate) number: AtomicU32,
 }
 
@@ -78,6 +82,7 @@ mod proofs {
     const_assert!(core::mem::offset_of!(ProducerLine, synced) == 8);
     const_assert!(core::mem::offset_of!(ProducerLine, sent) == 16);
     const_assert!(core::mem::offset_of!(ProducerLine, dropped) == 20);
+    const_assert!(core::mem::offset_of!(ProducerLine, number) == 24);
     const_assert!(core::mem::offset_of!(ConsumerLine, taken) == 8);
     const_assert!(core::mem::offset_of!(ConsumerLine, number) == 16);
     const_assert!(CONTROL_AT.is_multiple_of(128));

@@ -51,6 +51,9 @@ pub(crate) fn join_hosted(
         error => error,
     })?;
     check_alignment(&mapping, header.sizes.align())?;
+    if header.sizes.is_durable() {
+        return Err(OpenError::NotDurable { place: "hosted memory".to_owned() });
+    }
     request.check(&header, text)?;
     drop(lock);
     Segment::joined(mapping, header, text, lease, id)

@@ -15,8 +15,8 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::error::OpenError;
-use crate::layout::Shared;
 use crate::layout::header::{HEADER_LEN, RawHeader};
+use crate::layout::{PAGE, Shared};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The memory of a segment, mapped for as long as this value lives (hosted memory: as the host promised).
@@ -132,10 +132,17 @@ impl Mapping {
         self.write_header(header);
     }
 
-    /// Zeroes a part, the end of it first.
+    /// Zeroes a part.
     pub(crate) fn clear(&self, range: Range<u64>) {
-        for word in (range.start / 8..range.end / 8).rev() {
-            self.part::<AtomicU64>(8 * word).store(0, Ordering::Relaxed);
+        for at in range.step_by(8) {
+            self.part::<AtomicU64>(at).store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes every page one that is to be written to the disk, without changing it.
+    pub(crate) fn touch_every_page(&self) {
+        for at in (0..self.len).step_by(PAGE as usize) {
+            self.part::<AtomicU64>(at).fetch_or(0, Ordering::Relaxed);
         }
     }
 

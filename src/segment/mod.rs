@@ -165,7 +165,10 @@ fn join_descriptor(
     }
     let file = memfd::open(*fd)?;
     let Some(place) = Place::named(&file, &text)? else {
-        return join_description(&file, &text, request, role);
+        let _membership = membership(&file, &text)?;
+        let segment = join_description(&file, &text, request, role)?;
+        segment.settle(settle)?;
+        return Ok(segment);
     };
     match join_file(file, &place, request, role, settle)? {
         Some(segment) => Ok(segment.named(place)),
@@ -474,7 +477,11 @@ impl Segment {
             let alone = matches!(lease::held_among(lease, self.header.sizes.all_ids()), Ok(None));
             if alone && !self.header.persist && drained() {
                 // A failure (a read-only or sticky directory) leaves the name to `ringway rm`.
-                let _ = place.unlink(lease);
+                let unlinked = place.unlink(lease);
+                if self.header.sizes.is_durable() && unlinked.is_ok() {
+                    // The name could come back after a loss of power, with what it had at the last sync.
+                    let _ = place.sync();
+                }
             }
         }
         lease::give_back(lease, self.id);

@@ -48,16 +48,27 @@ impl Vacant<'_> {
         &self.segment.text
     }
 
-    /// Was it last used before the machine was started? Not known without /proc.
+    /// Was it last used since the machine was started? `false` if that is not known, for want of /proc.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        let then = self.segment.header.boot;
+        then != 0 && then == self.boot
+    }
+
+    /// Was it last used before the machine was started? `false` if that is not known.
     pub(crate) fn is_of_earlier_boot(&self) -> bool {
         let then = self.segment.header.boot;
         then != 0 && self.boot != 0 && then != self.boot
     }
 
-    /// Makes the ring as empty as a new one. The ring's data goes first, so that what is there until the end is
-    /// an empty ring.
+    /// Makes an empty ring as empty as a new one. What is there until the end is an empty ring: the data goes first, and
+    /// then the control lines from the beginning, the producer's before the consumer's.
     pub(crate) fn clear(&self) {
-        self.mapping().clear(PAGE..zeroed_to(self.sizes()));
+        let data_at = match self.sizes() {
+            Sizes::Spsc(sizes) => sizes.records_at(),
+            Sizes::Mpmc(sizes) => sizes.descriptors_at(),
+        };
+        self.mapping().clear(data_at..zeroed_to(self.sizes()));
+        self.mapping().clear(PAGE..data_at);
     }
 
     /// Says that the segment is of this boot.

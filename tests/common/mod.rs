@@ -8,7 +8,7 @@ pub mod role;
 use std::time::{Duration, Instant};
 
 /// How long to wait for what must happen soon, on a machine that may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `condition` holds.
 #[track_caller]

@@ -2,14 +2,14 @@
 
 use super::Producer;
 use crate::error::SendError;
-use crate::ring::record::{Pending, Refused};
+use crate::ring::record::Pending;
 
 /// Messages that become visible together when the batch is committed. Dropping it aborts: none is sent.
 #[derive(Debug)]
 #[must_use = "a batch that is not committed sends nothing"]
 pub struct Batch<'a> {
-    producer: &'a mut Producer,
-    pending: Pending,
+    pub(super) producer: &'a mut Producer,
+    pub(super) pending: Pending,
 }
 
 impl<'a> Batch<'a> {
@@ -46,15 +46,13 @@ impl<'a> Batch<'a> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
-        let Producer { ring, .. } = &mut *self.producer;
-        let mut pushed = ring.push(&mut self.pending, tag, message);
-        if matches!(pushed, Err(Refused::Full { .. }))
-            && ring.batch_gains_by_sync(&self.pending, message.len() as u64)
-            && self.producer.sync().is_ok()
-        {
-            pushed = self.producer.ring.push(&mut self.pending, tag, message);
+        if self.producer.end.sizes().durable {
+            return self.push_durably(tag, message);
         }
-        pushed.map_err(|refused| self.producer.now_or_never(Some(refused), message.len()))
+        match self.producer.ring.push(&mut self.pending, tag, message) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.producer.now_or_never(Some(refused), message.len())),
+        }
     }
 
     /// Messages in the batch.
@@ -76,10 +74,12 @@ impl<'a> Batch<'a> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
-        let messages = self.len() as u64;
+        if self.producer.end.sizes().durable {
+            return self.producer.commit_batch_durably(&self.pending);
+        }
         if self.producer.ring.commit_batch(&self.pending) {
             self.producer.end.ring(&self.producer.end.control.data_bell);
         }
-        self.producer.keep_synced(messages)
+        Ok(())
     }
 }

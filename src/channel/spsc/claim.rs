@@ -43,9 +43,12 @@ impl<'a> Claim<'a> {
         if !self.producer.end.is_home() {
             return Err(SendError::Forked);
         }
+        if self.producer.end.sizes().durable {
+            return self.producer.commit_durably(self.claimed, self.tag);
+        }
         self.producer.ring.commit(self.claimed, self.tag);
         self.producer.end.ring(&self.producer.end.control.data_bell);
-        self.producer.keep_synced(1)
+        Ok(())
     }
 }
 

@@ -4,9 +4,10 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::{Drain, Message, Peer, Recovery, Tune};
+use super::message::Release;
+use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
-use crate::error::{OpenError, RecvError, SyncError};
+use crate::error::{OpenError, RecvError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Found};
 use crate::wait::{self, Condition, Wait};
@@ -41,7 +42,7 @@ impl Consumer {
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
-            Some(found) => Ok(Message::new(self, found, true)),
+            Some(found) => Ok(Message::new(self, found, Release::Plain)),
             None => self.recv_waiting(None),
         }
     }
@@ -56,7 +57,7 @@ impl Consumer {
     #[inline]
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
-            Some(found) => Ok(Message::new(self, found, true)),
+            Some(found) => Ok(Message::new(self, found, Release::Plain)),
             None => self.recv_now(),
         }
     }
@@ -67,7 +68,7 @@ impl Consumer {
     /// [`RecvError::TimedOut`]; else as [`Consumer::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
-            Some(found) => Ok(Message::new(self, found, true)),
+            Some(found) => Ok(Message::new(self, found, Release::Plain)),
             None => self.recv_waiting(Some(timeout)),
         }
     }
@@ -81,6 +82,7 @@ impl Consumer {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
+        self.keep_synced()?;
         Ok(Drain::new(self))
     }
 
@@ -119,6 +121,7 @@ impl Consumer {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
+        self.keep_synced()?;
         // If the producer had said goodbye before it, an empty look is the last.
         let closed = self.end.peer_said_goodbye();
         if self.ring.poll() {
@@ -132,6 +135,7 @@ impl Consumer {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
+        self.keep_synced()?;
         if !self.ring.is_ready() {
             self.wait(timeout)?;
         }
@@ -143,33 +147,14 @@ impl Consumer {
     fn take(&mut self) -> Result<Message<'_>, RecvError> {
         let found = match self.ring.find_ready() {
             Some(found) => found,
-            None => self.find()?.ok_or(RecvError::Empty)?,
+            None => self.ring.find()?.ok_or(RecvError::Empty)?,
         };
-        Ok(Message::new(self, found, true))
+        Ok(Message::new(self, found, self.release_after_find()))
     }
 
-    /// Takes the next message if there is one now, whatever kind of record it is in.
-    pub(super) fn find(&mut self) -> Result<Option<Found>, RecvError> {
-        if self.end.sizes().durable && self.end.durability.count(0) {
-            self.end.sync()?;
-        }
-        let found = self.ring.find()?;
-        self.end.durability.count(found.is_some().into());
-        Ok(found)
-    }
-
-    /// Durable rings: writes the ring to the disk. What was released before does not come again after a loss of power.
-    /// Blocks until the disk has it, for milliseconds.
-    ///
-    /// # Errors
-    /// What [`SyncError`] lists.
-    pub fn sync(&mut self) -> Result<(), SyncError> {
-        self.end.sync()
-    }
-
-    /// Durable rings: what was found when this end attached, if the ring was not as its last users had left it.
-    pub fn recovery(&self) -> Option<Recovery> {
-        self.end.durability.recovery
+    /// How to release what the long way has found.
+    fn release_after_find(&self) -> Release {
+        if self.end.sizes().durable { Release::Sealed } else { Release::Plain }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {

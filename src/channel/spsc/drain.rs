@@ -1,5 +1,6 @@
 //! Whatever is there, taken one after the other and released together.
 
+use super::message::Release;
 use super::{Consumer, Message};
 use crate::error::RecvError;
 use crate::seq::Seq;
@@ -11,12 +12,14 @@ use crate::seq::Seq;
 pub struct Drain<'a> {
     consumer: &'a mut Consumer,
     began: Seq,
+    /// What the consumer had received before.
+    messages: u64,
 }
 
 impl<'a> Drain<'a> {
     #[inline(always)]
     pub(super) fn new(consumer: &'a mut Consumer) -> Self {
-        Drain { began: consumer.ring.position(), consumer }
+        Drain { began: consumer.ring.position(), messages: consumer.ring.received().0, consumer }
     }
 
     /// The next message; `None` when the ring is found empty, or when an eighth of the ring is taken and should
@@ -35,7 +38,7 @@ impl<'a> Drain<'a> {
             return None;
         }
         match self.consumer.take_ready() {
-            Some(found) => Some(Ok(Message::new(self.consumer, found, false))),
+            Some(found) => Some(Ok(Message::new(self.consumer, found, Release::Later))),
             None => self.next_slowly(),
         }
     }
@@ -50,9 +53,9 @@ impl<'a> Drain<'a> {
         if !self.has_taken() && !self.consumer.ring.poll() {
             return None;
         }
-        match self.consumer.find() {
-            Ok(found) => Some(Ok(Message::new(self.consumer, found?, false))),
-            Err(error) => Some(Err(error)),
+        match self.consumer.ring.find() {
+            Ok(found) => Some(Ok(Message::new(self.consumer, found?, Release::Later))),
+            Err(corrupt) => Some(Err(corrupt.into())),
         }
     }
 
@@ -65,7 +68,12 @@ impl<'a> Drain<'a> {
 impl Drop for Drain<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.has_taken() {
+        if !self.has_taken() {
+            return;
+        }
+        if self.consumer.end.sizes().durable {
+            self.consumer.release_durably(self.consumer.ring.received().0 - self.messages);
+        } else {
             self.consumer.release();
         }
     }

@@ -5,6 +5,17 @@ use core::ops::Deref;
 use super::Consumer;
 use crate::ring::record::Found;
 
+/// What dropping a message does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    /// Nothing: the messages of a drain are released together.
+    Later,
+    /// Releases it.
+    Plain,
+    /// Releases it, in a durable ring.
+    Sealed,
+}
+
 /// A message, borrowed in place. Dropping it releases its room to the producer.
 #[derive(Debug)]
 #[must_use = "a message that is dropped at once is released unread"]
@@ -12,13 +23,12 @@ pub struct Message<'a> {
     consumer: &'a Consumer,
     bytes: &'a [u8],
     found: Found,
-    /// Release on drop; the messages of a drain are released together.
-    release: bool,
+    release: Release,
 }
 
 impl<'a> Message<'a> {
     #[inline(always)]
-    pub(super) fn new(consumer: &'a Consumer, found: Found, release: bool) -> Self {
+    pub(super) fn new(consumer: &'a Consumer, found: Found, release: Release) -> Self {
         Message { consumer, bytes: consumer.ring.hand_out(&found), found, release }
     }
 
@@ -61,8 +71,10 @@ impl AsRef<[u8]> for Message<'_> {
 impl Drop for Message<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.release {
-            self.consumer.release();
+        match self.release {
+            Release::Plain => self.consumer.release(),
+            Release::Sealed => self.consumer.release_durably(1),
+            Release::Later => {}
         }
     }
 }

@@ -4,9 +4,9 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::{Batch, Claim, Peer, Recovery};
+use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
-use crate::error::{OpenError, SendError, SyncError};
+use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Claimed, Refused};
 use crate::sync::pause;
@@ -97,27 +97,29 @@ impl Producer {
         if !self.end.is_home() {
             return Err(None);
         }
-        match self.ring.send(tag, message) {
-            Err(Refused::Full { .. }) if self.makes_room(message.len(), true) => self.ring.send(tag, message),
-            sent => sent,
-        }
-        .map_err(Some)?;
+        self.ring.send(tag, message).map_err(Some)?;
         self.end.ring(&self.end.control.data_bell);
         Ok(())
     }
 
     #[inline(never)]
     fn send_now(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        if self.end.sizes().durable {
+            return self.send_durably(tag, message, None);
+        }
         match self.send_once(tag, message) {
-            Ok(()) => self.keep_synced(1),
+            Ok(()) => Ok(()),
             Err(refused) => Err(self.now_or_never(refused, message.len())),
         }
     }
 
     #[inline(never)]
     fn send_waiting(&mut self, tag: u16, message: &[u8], timeout: Option<Duration>) -> Result<(), SendError> {
+        if self.end.sizes().durable {
+            return self.send_durably(tag, message, Some(timeout));
+        }
         match self.send_once(tag, message) {
-            Ok(()) => return self.keep_synced(1),
+            Ok(()) => return Ok(()),
             Err(refused) => self.wait_after(refused, message.len(), timeout)?,
         }
         self.send_now(tag, message)
@@ -141,6 +143,10 @@ impl Producer {
     pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
         match self.claim_once(len) {
             Ok(claimed) => Ok(Claim::new(self, claimed)),
+            Err(Some(Refused::Full { .. })) if self.makes_room(len, true) => match self.claim_once(len) {
+                Ok(claimed) => Ok(Claim::new(self, claimed)),
+                Err(refused) => Err(self.now_or_never(refused, len)),
+            },
             Err(refused) => Err(self.now_or_never(refused, len)),
         }
     }
@@ -173,40 +179,7 @@ impl Producer {
         if !self.end.is_home() {
             return Err(None);
         }
-        match self.ring.claim(len as u64) {
-            Err(Refused::Full { .. }) if self.makes_room(len, true) => self.ring.claim(len as u64),
-            claimed => claimed,
-        }
-        .map_err(Some)
-    }
-
-    /// Durable rings: makes room by a sync, if that is what is lacking. If not `at_once`, only if it is worth it.
-    #[cold]
-    pub(super) fn makes_room(&mut self, len: usize, at_once: bool) -> bool {
-        self.ring.gains_by_sync(len as u64, at_once) && self.sync().is_ok()
-    }
-
-    /// Durable rings: syncs after so many messages as the options say, of which `sent` more are sent now.
-    #[inline(always)]
-    pub(super) fn keep_synced(&mut self, sent: u64) -> Result<(), SendError> {
-        if self.end.sizes().durable && self.end.durability.count(sent) { Ok(self.sync()?) } else { Ok(()) }
-    }
-
-    /// Durable rings: writes the ring to the disk. Everything sent before survives a loss of power. Blocks until the
-    /// disk has it, for milliseconds.
-    ///
-    /// # Errors
-    /// What [`SyncError`] lists. After [`SyncError::System`] every further sync fails, and so do sends that need one.
-    pub fn sync(&mut self) -> Result<(), SyncError> {
-        let released = self.ring.released();
-        self.end.sync()?;
-        self.ring.note_synced(released);
-        Ok(())
-    }
-
-    /// Durable rings: what was found when this end attached, if the ring was not as its last users had left it.
-    pub fn recovery(&self) -> Option<Recovery> {
-        self.end.durability.recovery
+        self.ring.claim(len as u64).map_err(Some)
     }
 
     /// Opens a batch: messages that become visible together when it is committed.
@@ -234,7 +207,7 @@ impl Producer {
 
     /// Waits for room after a refusal, if that is what was lacking.
     #[cold]
-    fn wait_after(
+    pub(super) fn wait_after(
         &mut self,
         refused: Option<Refused>,
         len: usize,
@@ -352,14 +325,24 @@ struct Room<'a> {
 impl Room<'_> {
     fn found(&mut self, fits: Result<bool, crate::Corrupt>) -> Option<Result<(), SendError>> {
         match fits {
-            Ok(false) if self.producer.makes_room(self.len as usize, false) => Some(Ok(())),
-            Ok(false) if self.producer.end.durability.failed().is_some() => {
-                self.producer.end.durability.failed().map(|error| Err(error.into()))
-            }
+            Ok(false) if self.producer.end.sizes().durable => self.found_by_sync(),
             Ok(false) if self.producer.end.peer_said_goodbye() => self.last(SendError::Closed),
             Ok(false) => None,
             Ok(true) => Some(Ok(())),
             Err(corrupt) => Some(Err(corrupt.into())),
+        }
+    }
+
+    /// Durable rings: there may be room that only a sync makes.
+    #[cold]
+    fn found_by_sync(&mut self) -> Option<Result<(), SendError>> {
+        if self.producer.makes_room(self.len as usize, false) {
+            return Some(Ok(()));
+        }
+        match self.producer.end.durability.failed() {
+            Some(error) => Some(Err(error.into())),
+            None if self.producer.end.peer_said_goodbye() => self.last(SendError::Closed),
+            None => None,
         }
     }
 
@@ -394,6 +377,9 @@ impl Condition for Room<'_> {
     }
 
     fn check(&mut self) -> Option<Self::Found> {
+        if self.producer.end.sizes().durable && self.producer.makes_room_now_and_then(self.len as usize) {
+            return Some(Ok(()));
+        }
         match self.producer.end.peer() {
             Peer::Dead => self.last(SendError::PeerDead),
             Peer::Closed => self.last(SendError::Closed),
@@ -408,6 +394,9 @@ impl Condition for Room<'_> {
     }
 
     fn last_look(&mut self) -> Option<Self::Found> {
+        if self.producer.makes_room(self.len as usize, true) {
+            return Some(Ok(()));
+        }
         if self.producer.end.is_due() { self.check().or_else(|| self.look()) } else { self.look() }
     }
 }

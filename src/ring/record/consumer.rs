@@ -44,6 +44,8 @@ pub(crate) struct Consumer {
     /// Where this consumer began.
     began: Seq,
     messages: u64,
+    /// Durable rings: the number of the last message that was taken, or that an earlier consumer has released.
+    last_number: u32,
 }
 
 impl Consumer {
@@ -63,6 +65,7 @@ impl Consumer {
         let redelivered_to = if next.since(taken) <= sizes.size { next } else { taken };
         within("taken position", redelivered_to, next, sizes.size)?;
         control.head.store(next.0, Ordering::Release); // edge: reclaim (release)
+        let last_number = control.consumer.number.load(Ordering::Relaxed);
         Ok(Consumer {
             window,
             control,
@@ -77,6 +80,7 @@ impl Consumer {
             run_began: (next, 0),
             began: next,
             messages: 0,
+            last_number,
         })
     }
 
@@ -143,17 +147,23 @@ impl Consumer {
         }
         match frame::parse(word)? {
             Record::Message { len, tag } => self.take_checked(len, tag).map(Some),
-            Record::Sealed { len, tag } => self.take_sealed(len, tag).map(Some),
+            Record::Sealed { len, tag } => self.take_sealed(0, len, tag).map(Some),
             Record::Padding { len } => self.pass_padding(len).map(Some),
         }
     }
 
     /// Takes a message of a durable ring whose seal is whole.
-    fn take_sealed(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
-        let number = super::check_seal(&self.window, self.sizes, self.next, len, tag)?;
+    fn take_sealed(&mut self, pad: u64, len: u64, tag: u16) -> Result<Found, Corrupt> {
+        let number = super::check_seal(&self.window, self.sizes, self.next, pad, len, tag)?;
         let found = self.take_checked(len, tag)?;
-        self.control.consumer.number.store(number, Ordering::Relaxed);
+        self.last_number = number;
         Ok(found)
+    }
+
+    /// Releases every message taken so far, in a durable ring.
+    pub(crate) fn release_sealed(&self) {
+        self.control.consumer.number.store(self.last_number, Ordering::Relaxed);
+        self.release();
     }
 
     fn take_checked(&mut self, len: u64, tag: u16) -> Result<Found, Corrupt> {
@@ -198,7 +208,7 @@ impl Consumer {
                 }
                 Record::Sealed { len, tag } => {
                     self.next = next;
-                    self.take_sealed(len, tag)
+                    self.take_sealed(to_end, len, tag)
                 }
                 Record::Padding { .. } => {
                     Err(Corrupt { what: "record after padding", found: word, allowed: frame::message(0, 0) })

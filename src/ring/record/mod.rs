@@ -35,6 +35,7 @@
 mod consumer;
 mod producer;
 mod recover;
+mod sealed;
 #[cfg(not(loom))]
 mod window;
 #[cfg(loom)]
@@ -43,7 +44,7 @@ mod window;
 
 pub(crate) use consumer::{Consumer, Found};
 pub(crate) use producer::{Claimed, Pending, Producer, Refused};
-pub(crate) use recover::{Recovered, dropped, recover};
+pub(crate) use recover::{Findings, dropped, examine};
 pub(crate) use window::Window;
 
 use crate::error::Corrupt;
@@ -117,8 +118,9 @@ fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Walked, Corrupt> {
     }
 }
 
-/// Checks the message that is committed at `at` of a durable ring against its seal; its number.
-fn check_seal(window: &Window, sizes: Sizes, at: Seq, len: u64, tag: u16) -> Result<u32, Corrupt> {
+/// Checks the message that is committed at `at` of a durable ring, behind `pad` bytes of padding, against its seal; its
+/// number.
+fn check_seal(window: &Window, sizes: Sizes, at: Seq, pad: u64, len: u64, tag: u16) -> Result<u32, Corrupt> {
     let to_end = sizes.size - at.offset(window.mask());
     let fits = sizes.durable && len <= sizes.largest() && sizes.footprint(len) <= to_end;
     let Some(payload) = window.bytes(at, len).filter(|_| fits) else {
@@ -129,12 +131,18 @@ fn check_seal(window: &Window, sizes: Sizes, at: Seq, len: u64, tag: u16) -> Res
         });
     };
     let found = load_seal(window, at, len);
-    let allowed = frame::seal(at.0, frame::sealed(len, tag), frame::number_of(found), payload);
+    let allowed = frame::seal(at.0, pad, frame::sealed(len, tag), frame::number_of(found), payload);
     if found == allowed {
         Ok(frame::number_of(found))
     } else {
         Err(Corrupt { what: "seal (checksum) of a record", found, allowed })
     }
+}
+
+/// How much newer the message `number` is than the message `last`; 0 if it is not. Numbers may begin anew.
+fn newer(number: u32, last: u32) -> u32 {
+    let distance = number.wrapping_sub(last);
+    if distance <= u32::MAX / 2 { distance } else { 0 }
 }
 
 /// The seal of a record with `len` bytes of payload, in a durable ring.

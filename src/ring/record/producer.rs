@@ -31,12 +31,12 @@ impl From<Corrupt> for Refused {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claimed {
     /// Where the record begins.
-    at: Seq,
+    pub(super) at: Seq,
     /// Bytes of padding before it: it did not fit before the end of the ring.
-    pad: u64,
+    pub(super) pad: u64,
     /// Up to here records may reach without asking again.
     bound: Seq,
-    len: u64,
+    pub(super) len: u64,
 }
 
 impl Claimed {
@@ -49,20 +49,20 @@ impl Claimed {
 /// How far a producer is: what commits move on. Every store of a message's path takes a place in the store
 /// buffer that a line on its way from the other core needs longer, so there are as few as possible here.
 #[derive(Clone, Copy, Debug)]
-struct Progress {
+pub(super) struct Progress {
     /// Where the next record begins.
-    tail: Seq,
+    pub(super) tail: Seq,
     /// Up to here records may reach without a look at anything: to the end of the ring, the consumer's position
     /// as last seen, and the next time `tail` is to be written down. Never more than half the ring ahead, so
     /// what fits needs no check of its length.
-    bound: Seq,
+    pub(super) bound: Seq,
     messages: u64,
 }
 
 impl Progress {
     /// Moves on behind a record.
     #[inline(always)]
-    fn pass(&mut self, next: Seq) {
+    pub(super) fn pass(&mut self, next: Seq) {
         self.tail = next;
         if !crate::BARE {
             self.messages += 1;
@@ -74,7 +74,7 @@ impl Progress {
 /// forgotten leaves nothing.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    progress: Progress,
+    pub(super) progress: Progress,
     /// The header at the producer's position, which the consumer meets first; it is stored last.
     first: u64,
 }
@@ -82,19 +82,19 @@ pub(crate) struct Pending {
 /// The producer of a record ring.
 #[derive(Debug)]
 pub(crate) struct Producer {
-    window: Window,
-    control: Shared<Control>,
+    pub(super) window: Window,
+    pub(super) control: Shared<Control>,
     line: Shared<Participant>,
-    sizes: Sizes,
+    pub(super) sizes: Sizes,
     /// Bytes of the largest message.
     largest: u64,
     /// Where this producer began.
     began: Seq,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// The consumer's position; may lag behind it. Durable rings: what of it is on the disk.
-    head_seen: Seq,
-    /// Durable rings: the number of this producer's first message.
-    first_number: u32,
+    pub(super) head_seen: Seq,
+    /// Durable rings: the highest number that a record was sealed with.
+    pub(super) last_number: u32,
 }
 
 impl Producer {
@@ -115,8 +115,8 @@ impl Producer {
         let synced = boundary("synced position", own.synced.load(Ordering::Relaxed), sizes.align)?;
         let head_seen = if sizes.durable { synced } else { position };
         within("producer position", tail, head_seen, sizes.size)?;
-        let last = last.unwrap_or_else(|| own.sent.load(Ordering::Relaxed));
         own.tail.store(tail.0, Ordering::Relaxed);
+        let last_number = super::sealed::highest_number(&control, last);
         let progress = Progress { tail, bound: tail, messages: 0 };
         Ok(Producer {
             window,
@@ -127,7 +127,7 @@ impl Producer {
             began: tail,
             progress,
             head_seen,
-            first_number: last.wrapping_add(1),
+            last_number,
         })
     }
 
@@ -174,7 +174,7 @@ impl Producer {
     /// Where the record after a claimed one begins.
     #[inline(always)]
     fn end_of(&self, claimed: &Claimed) -> Seq {
-        claimed.at.after(self.sizes.footprint(claimed.len))
+        claimed.at.after(frame::footprint(claimed.len, self.sizes.align))
     }
 
     /// Room for a record of `len` bytes.
@@ -184,7 +184,7 @@ impl Producer {
             return Err(Refused::TooLarge);
         }
         let Progress { tail, bound, .. } = self.progress;
-        if self.sizes.footprint(len) <= bound.since(tail) {
+        if frame::footprint(len, self.sizes.align) <= bound.since(tail) {
             return Ok(Claimed { at: tail, pad: 0, bound, len });
         }
         let claimed = self.look_for_room(tail, len)?;
@@ -215,7 +215,7 @@ impl Producer {
     /// what the consumer meets first, so its header goes last.
     #[inline]
     fn publish(&mut self, claimed: Claimed, tag: u16) {
-        let word = self.word_of(claimed.at, claimed.len, tag, self.progress.messages);
+        let word = frame::message(claimed.len, tag);
         if claimed.pad == 0 {
             self.window.store_header(claimed.at, word, Ordering::Release); // edge: commit (release)
         } else {
@@ -225,69 +225,6 @@ impl Producer {
         }
         self.progress.bound = claimed.bound;
         self.progress.pass(self.end_of(&claimed));
-        if self.sizes.durable {
-            self.progress.bound = self.progress.tail;
-            self.note_sent();
-        }
-    }
-
-    /// The header word of a message whose payload is written, the `nth` of this producer. In a durable ring it is sealed
-    /// first.
-    #[inline(always)]
-    fn word_of(&self, at: Seq, len: u64, tag: u16, nth: u64) -> u64 {
-        if self.sizes.durable { self.seal(at, len, tag, nth) } else { frame::message(len, tag) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn seal(&self, at: Seq, len: u64, tag: u16, nth: u64) -> u64 {
-        let word = frame::sealed(len, tag);
-        let payload = self.window.bytes(at, len).expect("a claimed record lies within the ring");
-        let seal = frame::seal(at.0, word, self.first_number.wrapping_add(nth as u32), payload);
-        self.window.store_header(at.after(frame::seal_at(len)), seal, Ordering::Relaxed);
-        word
-    }
-
-    /// Writes down how many messages were ever sent, so that a recovery can tell how many are missing.
-    #[cold]
-    fn note_sent(&self) {
-        let last = self.first_number.wrapping_add(self.progress.messages as u32).wrapping_sub(1);
-        self.control.producer.sent.store(last, Ordering::Relaxed);
-    }
-
-    /// Where the consumer stands: what it has released may be written over once that is on the disk.
-    pub(crate) fn released(&self) -> Seq {
-        // edge: reclaim (acquire)
-        Seq(self.control.consumer.position.load(Ordering::Acquire))
-    }
-
-    /// Notes that the consumer's position was `released` or further, and everything committed was there, when the
-    /// segment was written to the disk.
-    pub(crate) fn note_synced(&self, released: Seq) {
-        self.control.producer.synced.store(released.0, Ordering::Relaxed);
-    }
-
-    /// Would a sync make room for a record of `len` bytes? If not `at_once`, only if it is worth it: an eighth of the
-    /// ring is released, or all of it.
-    pub(crate) fn gains_by_sync(&self, len: u64, at_once: bool) -> bool {
-        if !self.sizes.durable {
-            return false;
-        }
-        let (released, tail) = (self.released(), self.progress.tail);
-        let is_worth_it = || released.since(self.head_seen) >= stride(self.sizes.size) || released == tail;
-        self.gains(tail, len, released) && (at_once || is_worth_it())
-    }
-
-    /// Would a sync make room for a record of `len` bytes at the end of a batch?
-    pub(crate) fn batch_gains_by_sync(&self, batch: &Pending, len: u64) -> bool {
-        self.sizes.durable && self.gains(batch.progress.tail, len, self.released())
-    }
-
-    /// Would a record of `len` bytes fit at `tail`, if what is `released` were on the disk, and does it not now?
-    fn gains(&self, tail: Seq, len: u64, released: Seq) -> bool {
-        let gain = released.since(self.head_seen);
-        let need = self.needed(tail, len).0;
-        gain <= self.sizes.size && self.free(tail) < need && need <= self.free(tail) + gain
     }
 
     /// An empty batch.
@@ -315,7 +252,7 @@ impl Producer {
     pub(crate) fn push(&mut self, batch: &mut Pending, tag: u16, payload: &[u8]) -> Result<(), Refused> {
         let len = payload.len() as u64;
         let Progress { tail, bound, .. } = batch.progress;
-        let claimed = if len <= self.largest && self.sizes.footprint(len) <= bound.since(tail) {
+        let claimed = if len <= self.largest && frame::footprint(len, self.sizes.align) <= bound.since(tail) {
             Claimed { at: tail, pad: 0, bound, len }
         } else {
             let (messages, bytes) = self.sent();
@@ -327,16 +264,15 @@ impl Producer {
         if claimed.pad != 0 {
             self.store_or_keep(batch, tail, frame::padding(claimed.pad));
         }
-        let word = self.word_of(claimed.at, len, tag, batch.progress.messages);
-        self.store_or_keep(batch, claimed.at, word);
-        batch.progress.bound = if self.sizes.durable { next } else { claimed.bound };
+        self.store_or_keep(batch, claimed.at, frame::message(len, tag));
+        batch.progress.bound = claimed.bound;
         batch.progress.pass(next);
         Ok(())
     }
 
     /// Stores a header of a batch plainly, but keeps the one that the consumer meets first.
     #[inline(always)]
-    fn store_or_keep(&self, batch: &mut Pending, at: Seq, word: u64) {
+    pub(super) fn store_or_keep(&self, batch: &mut Pending, at: Seq, word: u64) {
         if at == self.progress.tail {
             batch.first = word;
         } else {
@@ -355,9 +291,6 @@ impl Producer {
         self.window.store_header(self.progress.tail, batch.first, Ordering::Release); // edge: commit (release)
         self.progress = batch.progress;
         self.write_tail();
-        if self.sizes.durable {
-            self.note_sent();
-        }
         true
     }
 
@@ -407,7 +340,7 @@ impl Producer {
         self.needed(tail, len).0 <= self.free(tail)
     }
 
-    fn free(&self, tail: Seq) -> u64 {
+    pub(super) fn free(&self, tail: Seq) -> u64 {
         self.sizes.size - tail.since(self.head_seen)
     }
 
@@ -416,7 +349,7 @@ impl Producer {
     }
 
     /// Bytes needed for a record of `len` bytes at `tail`, and how many of them are padding before it.
-    fn needed(&self, tail: Seq, len: u64) -> (u64, u64) {
+    pub(super) fn needed(&self, tail: Seq, len: u64) -> (u64, u64) {
         let footprint = self.sizes.footprint(len);
         let to_end = self.to_end(tail);
         let pad = if footprint > to_end { to_end } else { 0 };
@@ -427,7 +360,7 @@ impl Producer {
     /// does not suffice.
     #[cold]
     #[inline(never)]
-    fn look_for_room(&mut self, tail: Seq, len: u64) -> Result<Claimed, Refused> {
+    pub(super) fn look_for_room(&mut self, tail: Seq, len: u64) -> Result<Claimed, Refused> {
         if len > self.largest {
             return Err(Refused::TooLarge);
         }
