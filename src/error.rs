@@ -367,12 +367,9 @@ pub enum SyncError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
-    /// An earlier sync, of whichever process, has failed, and what is on the disk since then is not known. Whoever attaches
-    /// when nobody else is there has it written anew.
-    #[error("the ring could not be written to the disk before; let everybody detach, and attach anew")]
-    Earlier,
-    /// The system could not write. What is on the disk since the last sync is not known, and this handle syncs no more.
-    #[error("fdatasync: {}; attach anew once the disk is well again", io::Error::from_raw_os_error(*errno))]
+    /// The system could not write. What is on the disk since the last sync is not known until one succeeds; it writes the
+    /// whole ring.
+    #[error("fdatasync: {}; sync again once the disk is well", io::Error::from_raw_os_error(*errno))]
     System {
         /// The system's error number.
         errno: i32,

@@ -28,30 +28,23 @@ pub(crate) fn settle(vacant: &Vacant<'_>, accepted: bool) -> Result<(), OpenErro
 pub(crate) fn recover(vacant: &Vacant<'_>, sizes: spsc::Sizes) -> Result<Option<Findings>, OpenError> {
     let mapping = vacant.mapping();
     let (window, control): (_, Shared<spsc::Control>) = (window_of(mapping, sizes), mapping.part(CONTROL_AT));
-    write_again(vacant, &control)?;
+    if control.producer.failed.load(Ordering::Relaxed) != 0 {
+        vacant.sync(true)?;
+        control.producer.failed.store(0, Ordering::Relaxed);
+    }
+    let sync = || vacant.sync(false).inspect_err(|_| control.producer.failed.store(1, Ordering::Relaxed));
     let findings = record::examine(&window, &control, sizes, !vacant.is_of_this_boot())
         .map_err(|corrupt| OpenError::Corrupt { place: vacant.text().to_owned(), corrupt })?;
     if let Some(findings) = &findings {
         // What is there is on the disk before anything is cut off, and that before it is forgotten.
-        vacant.sync()?;
+        sync()?;
         findings.truncate(&window, &control, sizes);
-        vacant.sync()?;
+        sync()?;
         findings.note(&control);
         vacant.adopt();
-        vacant.sync()?;
+        sync()?;
     }
     Ok(findings)
-}
-
-/// After a failure to write the ring to the disk, the system may take pages for written that are not: they are touched, so
-/// that it writes them again.
-fn write_again(vacant: &Vacant<'_>, control: &Shared<spsc::Control>) -> Result<(), OpenError> {
-    if control.producer.failed.load(Ordering::Relaxed) != 0 {
-        vacant.mapping().touch_every_page();
-        vacant.sync()?;
-        control.producer.failed.store(0, Ordering::Relaxed);
-    }
-    Ok(())
 }
 
 /// What is in the ring: bytes of records, or slots.

@@ -15,8 +15,8 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::error::OpenError;
+use crate::layout::Shared;
 use crate::layout::header::{HEADER_LEN, RawHeader};
-use crate::layout::{PAGE, Shared};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The memory of a segment, mapped for as long as this value lives (hosted memory: as the host promised).
@@ -139,11 +139,10 @@ impl Mapping {
         }
     }
 
-    /// Makes every page one that is to be written to the disk, without changing it.
-    pub(crate) fn touch_every_page(&self) {
-        for at in (0..self.len).step_by(PAGE as usize) {
-            self.part::<AtomicU64>(at).fetch_or(0, Ordering::Relaxed);
-        }
+    /// Makes every page one that is to be written to the disk, without changing it: the kernel has write-protected what it
+    /// took for written, and does not any more. (Linux 5.14.)
+    pub(crate) fn write_again(&self) -> io::Result<()> {
+        self.mapped.as_ref().map_or(Ok(()), |mapped| mapped.advise(Advice::PopulateWrite))
     }
 
     /// Writes the header, the magic last, so that whoever sees the magic sees the rest.

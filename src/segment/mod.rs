@@ -386,9 +386,12 @@ impl Segment {
         OpenError::System { call, place: self.text.clone(), source }
     }
 
-    /// Writes the segment to the disk. `None`: the segment has no file that can be told.
-    pub(crate) fn sync(&self) -> Option<io::Result<()>> {
-        Some(self.own()?.sync_data())
+    /// Writes the segment to the disk; all of it `again`, whatever the system takes for written. `None`: the segment has no
+    /// file that can be told.
+    pub(crate) fn sync(&self, again: bool) -> Option<io::Result<()>> {
+        let file = self.own()?;
+        let ready = if again { self.mapping.write_again() } else { Ok(()) };
+        Some(ready.and_then(|()| file.sync_data()))
     }
 
     fn named(mut self, place: Place) -> Segment {

@@ -76,9 +76,9 @@ impl Vacant<'_> {
         self.mapping().write_header(&self.mapping().read_header().of_boot(self.boot));
     }
 
-    /// Writes the segment to the disk.
-    pub(crate) fn sync(&self) -> Result<(), OpenError> {
-        let written: Option<io::Result<()>> = self.segment.sync();
+    /// Writes the segment to the disk; all of it `again`, whatever the system takes for written.
+    pub(crate) fn sync(&self, again: bool) -> Result<(), OpenError> {
+        let written: Option<io::Result<()>> = self.segment.sync(again);
         written.unwrap_or(Ok(())).map_err(|source| self.segment.system("fdatasync", source))
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Durability {
     pub(super) recovery: Option<Recovery>,
     /// Messages since the last sync.
     since: Cell<u64>,
-    /// A sync that failed: the kernel may have forgotten what it could not write, so a later one proves nothing.
+    /// How the last sync failed, if it did.
     failed: Cell<Option<SyncError>>,
     /// When a blocked producer may next sync for room that is not worth it otherwise.
     pub(super) room_at: Cell<Duration>,
@@ -46,7 +46,7 @@ impl Durability {
         Durability { every, recovery, ..Durability::default() }
     }
 
-    /// Why nothing is synced any more.
+    /// How the last sync failed, if it did.
     pub(super) fn failed(&self) -> Option<SyncError> {
         self.failed.get()
     }
@@ -68,7 +68,8 @@ impl Durability {
 }
 
 impl End {
-    /// Writes the ring to the disk.
+    /// Writes the ring to the disk. After a failure, of whichever participant, the kernel may have forgotten what it could
+    /// not write, so the next one writes everything.
     pub(super) fn sync(&self) -> Result<(), SyncError> {
         if !self.sizes().durable {
             return Err(SyncError::NotDurable);
@@ -76,21 +77,18 @@ impl End {
         if !self.is_home() {
             return Err(SyncError::Forked);
         }
-        if let Some(error) = self.durability.failed() {
-            return Err(error);
-        }
         let failed = &self.control.producer.failed;
-        if failed.load(Ordering::Relaxed) != 0 {
-            return Err(SyncError::Earlier);
-        }
+        let again = failed.load(Ordering::Relaxed) != 0;
         // Whoever has no lease has hosted memory, which is never durable.
-        let written = self.segment.sync().ok_or(SyncError::NotDurable)?;
-        written.map_err(|error| {
-            let error = SyncError::System { errno: error.raw_os_error().unwrap_or(0) };
-            failed.store(1, Ordering::Relaxed);
-            self.durability.failed.set(Some(error));
-            error
-        })?;
+        let written = self.segment.sync(again).ok_or(SyncError::NotDurable)?;
+        let written = written.map_err(|error| SyncError::System { errno: error.raw_os_error().unwrap_or(0) });
+        self.durability.failed.set(written.err());
+        match written {
+            Ok(()) if again => failed.store(0, Ordering::Relaxed),
+            Ok(()) => {}
+            Err(_) => failed.store(1, Ordering::Relaxed),
+        }
+        written?;
         self.durability.since.set(0);
         Ok(())
     }
@@ -101,7 +99,7 @@ impl Producer {
     /// disk has it, for milliseconds.
     ///
     /// # Errors
-    /// What [`SyncError`] lists. After [`SyncError::System`] every further sync fails, and so do sends that need one.
+    /// What [`SyncError`] lists. After [`SyncError::System`] the next sync, of whichever participant, writes the whole ring.
     pub fn sync(&mut self) -> Result<(), SyncError> {
         let released = self.ring.released();
         self.end.sync()?;
