@@ -28,6 +28,8 @@ const MESSAGE: u64 = 1;
 const PADDING: u64 = 2;
 /// `kind` of a record that carries a message and a seal.
 const SEALED: u64 = 3;
+/// `kind` of a record that fills the rest of a durable ring before its end.
+const SEALED_PADDING: u64 = 4;
 
 /// A committed header word, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub(crate) enum Record {
     Padding { len: u64 },
     /// A message of `len` bytes, and behind it a seal.
     Sealed { len: u64, tag: u16 },
+    /// Nothing until the end of the ring, and then the message with this number.
+    SealedPadding { number: u32 },
 }
 
 /// The header word of a message of `len` bytes.
@@ -60,6 +64,12 @@ pub(crate) fn padding(footprint: u64) -> u64 {
     (footprint - HEADER) | PADDING << 48
 }
 
+/// The header word of padding until the end of a durable ring, in front of the message with this number.
+#[inline(always)]
+pub(crate) fn sealed_padding(number: u32) -> u64 {
+    u64::from(number) | SEALED_PADDING << 48
+}
+
 /// Length and tag, if the word is that of a message.
 #[inline(always)]
 pub(crate) fn as_message(word: u64) -> Option<(u64, u16)> {
@@ -74,7 +84,8 @@ pub(crate) fn parse(word: u64) -> Result<Record, Corrupt> {
         MESSAGE => Ok(Record::Message { len, tag: (word >> 32) as u16 }),
         PADDING => Ok(Record::Padding { len }),
         SEALED => Ok(Record::Sealed { len, tag: (word >> 32) as u16 }),
-        found => Err(Corrupt { what: "record kind", found, allowed: SEALED }),
+        SEALED_PADDING => Ok(Record::SealedPadding { number: len as u32 }),
+        found => Err(Corrupt { what: "record kind", found, allowed: SEALED_PADDING }),
     }
 }
 
@@ -98,11 +109,12 @@ mod tests {
         }
         assert_eq!(parse(padding(8)), Ok(Record::Padding { len: 0 }));
         assert_eq!(parse(padding(64)), Ok(Record::Padding { len: 56 }));
+        assert_eq!(parse(sealed_padding(u32::MAX)), Ok(Record::SealedPadding { number: u32::MAX }));
     }
 
     #[test]
     fn a_word_of_no_known_kind_is_corrupt() {
-        for word in [1, 4 << 48, 1 << 56 | message(4, 0), u64::MAX] {
+        for word in [1, 5 << 48, 1 << 56 | message(4, 0), u64::MAX] {
             assert_eq!(parse(word).map_err(|corrupt| corrupt.what), Err("record kind"), "{word:#x}");
         }
     }

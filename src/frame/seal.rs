@@ -12,7 +12,8 @@
 //! padding that an earlier lap left leads to a record that had none before it.
 //!
 //! Numbers grow from record to record and are given once: what was sealed and never committed has a lower number than what
-//! was committed in its place.
+//! was committed in its place. Padding says which number it leads to, so that of a record behind it, too, the one that was
+//! committed is told from one that was not.
 
 use super::HEADER;
 

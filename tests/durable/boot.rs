@@ -1,10 +1,11 @@
 //! Rings of an earlier boot that are not durable: nothing tells whether what they hold is whole.
 
+use std::fs;
 use std::path::Path;
 
 use ringway::{OpenError, mpmc, spsc};
 
-use crate::disk::reboot;
+use crate::disk::{RECORDS, TAIL, leave, reboot};
 use crate::{Place, address};
 
 /// A ring at `path` of an earlier boot with a message in it, or with none.
@@ -82,4 +83,24 @@ fn a_ring_in_use_is_of_this_boot_whatever_its_header_says() {
     reboot(&path);
     let mut rx = spsc::consumer(address(&path)).expect("its producer lives");
     assert_eq!(&rx.recv().expect("received")[..], b"here");
+}
+
+/// Whoever clears an empty ring of an earlier boot may be killed anywhere: first the records are cleared, and then the
+/// control lines from the producer's on.
+#[test]
+fn an_empty_ring_that_was_cleared_in_part_is_still_empty() {
+    let place = Place::new();
+    let path = place.path("ring");
+    spsc_of_earlier_boot(&path, None);
+    let mut image = fs::read(&path).expect("the ring");
+    let control = (TAIL..TAIL + 5 * 128).step_by(8);
+    for (at, len) in (RECORDS..image.len()).step_by(64).map(|at| (at, 64)).chain(control.map(|at| (at, 8))) {
+        image[at..at + len].fill(0);
+        leave(&path, &image);
+        let mut tx = spsc::producer(address(&path)).expect("a producer");
+        let mut rx = spsc::consumer(address(&path)).expect("a consumer");
+        tx.send(b"new").expect("sent");
+        let message = rx.recv().expect("received");
+        assert_eq!((&message[..], message.sequence()), (&b"new"[..], 0), "cleared up to {at}");
+    }
 }

@@ -2,9 +2,11 @@
 //!
 //! What a file is on the disk: each of its sectors as it was at some moment since the last sync, independent of the
 //! others. The simulated disk takes an image of the ring's file (which is what the processes see, synced or not) after
-//! each operation, forgets all but the last at a sync, and makes a file whose sectors come each from any of the images.
+//! each operation and at each sync, forgets what was before a sync, and makes a file whose sectors come each from any of
+//! the images.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::common::image::patch;
@@ -12,10 +14,19 @@ use crate::common::image::patch;
 /// What a disk writes at once. (The kernel writes whole pages; this is finer, so it finds more.)
 const SECTOR: usize = 512;
 /// Where the header has the id of the boot.
-const BOOT: u64 = 96;
-/// Where the producer's line has the consumer's position that is on the disk, and how many messages were sent.
-pub const SYNCED: usize = 4096 + 2 * 128 + 8;
+pub const BOOT: u64 = 96;
+/// Where the producer's line has its position, the consumer's position that is on the disk, and the number of the last
+/// message that was sent.
+pub const TAIL: usize = 4096 + 2 * 128;
+pub const SYNCED: usize = TAIL + 8;
 pub const SENT: usize = SYNCED + 8;
+/// Where the producer's line notes that the system failed to write the ring to the disk.
+pub const FAILED: usize = TAIL + 28;
+/// Where the consumer's line has its position, and the number of the last message that was released.
+pub const POSITION: usize = TAIL + 2 * 128;
+pub const RELEASED: usize = POSITION + 16;
+/// Where the first record begins, if payloads are aligned to 8 bytes.
+pub const RECORDS: usize = 8192;
 
 /// Numbers that look random and come again with the seed.
 pub struct Random(u64);
@@ -31,6 +42,11 @@ impl Random {
     }
 }
 
+/// A word of an image.
+pub fn word(image: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(image[at..at + 8].try_into().expect("eight bytes"))
+}
+
 /// What may be on the disk.
 pub struct Disk {
     /// Images of the file, the first one at the last sync.
@@ -43,22 +59,12 @@ impl Disk {
         Disk { images: vec![fs::read(path).expect("the ring")] }
     }
 
-    /// Looks at the file after an operation that the test did not end by a sync. Did the ring sync itself meanwhile?
-    /// Then what was there before the operation is on the disk.
-    pub fn look(&mut self, path: &Path) -> bool {
-        let now = fs::read(path).expect("the ring");
-        let last = self.images.last().expect("an image");
-        let synced = now[SYNCED..SYNCED + 8] != last[SYNCED..SYNCED + 8];
-        if synced {
-            self.images.drain(..self.images.len() - 1);
+    /// Looks at the file after an operation, in which the ring was last `written` as this says, if it was.
+    pub fn look(&mut self, path: &Path, written: Option<Vec<u8>>) {
+        if let Some(written) = written {
+            self.images = vec![written];
         }
-        self.images.push(now);
-        synced
-    }
-
-    /// The file was synced.
-    pub fn sync(&mut self, path: &Path) {
-        self.images = vec![fs::read(path).expect("the ring")];
+        self.images.push(fs::read(path).expect("the ring"));
     }
 
     /// What is left after a loss of power: a file at `path`. Returns whether the count of messages sent is the newest.
@@ -76,10 +82,23 @@ impl Disk {
                 count_is_newest = self.images[image][SENT..SENT + 4] == self.images[newest][SENT..SENT + 4];
             }
         }
-        fs::write(path, left).expect("a file");
-        reboot(path);
+        lose_power(path, &left);
         count_is_newest
     }
+}
+
+/// Leaves a file at `path` as the death of all its users does.
+pub fn leave(path: &Path, image: &[u8]) {
+    // A new file: whoever has the one that was there goes on with it.
+    let _ = fs::remove_file(path);
+    fs::write(path, image).expect("a file");
+    fs::set_permissions(path, Permissions::from_mode(0o600)).expect("its mode");
+}
+
+/// Leaves a file at `path` as a loss of power does.
+pub fn lose_power(path: &Path, image: &[u8]) {
+    leave(path, image);
+    reboot(path);
 }
 
 /// Makes the file one of an earlier boot.

@@ -149,6 +149,7 @@ impl Consumer {
             Record::Message { len, tag } => self.take_checked(len, tag).map(Some),
             Record::Sealed { len, tag } => self.take_sealed(0, len, tag).map(Some),
             Record::Padding { len } => self.pass_padding(len).map(Some),
+            Record::SealedPadding { number } => self.pass_sealed_padding(number).map(Some),
         }
     }
 
@@ -158,6 +159,27 @@ impl Consumer {
         let found = self.take_checked(len, tag)?;
         self.last_number = number;
         Ok(found)
+    }
+
+    /// As [`Consumer::pass_padding`], in a durable ring.
+    #[cold]
+    fn pass_sealed_padding(&mut self, number: u32) -> Result<Found, Corrupt> {
+        let at = self.next;
+        let pad = self.sizes.size - at.offset(self.window.mask());
+        let next = at.after(pad);
+        // edge: commit (acquire)
+        let word = self.window.load_header(next, Ordering::Acquire);
+        let Record::Sealed { len, tag } = frame::parse(word)? else {
+            return Err(Corrupt { what: "record after padding", found: word, allowed: frame::sealed(0, 0) });
+        };
+        self.next = next;
+        let found = self.take_sealed(pad, len, tag).inspect_err(|_| self.next = at)?;
+        if self.last_number == number {
+            Ok(found)
+        } else {
+            let (found, allowed) = (self.last_number.into(), number.into());
+            Err(Corrupt { what: "number of the record after padding", found, allowed })
+        }
     }
 
     /// Releases every message taken so far, in a durable ring.
@@ -206,11 +228,7 @@ impl Consumer {
                     self.next = next;
                     self.take_checked(len, tag)
                 }
-                Record::Sealed { len, tag } => {
-                    self.next = next;
-                    self.take_sealed(to_end, len, tag)
-                }
-                Record::Padding { .. } => {
+                Record::Sealed { .. } | Record::Padding { .. } | Record::SealedPadding { .. } => {
                     Err(Corrupt { what: "record after padding", found: word, allowed: frame::message(0, 0) })
                 }
             },

@@ -102,13 +102,15 @@ fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Walked, Corrupt> {
             return Ok(walked);
         }
         let record = frame::parse(word)?;
-        let (Record::Message { len, .. } | Record::Padding { len } | Record::Sealed { len, .. }) = record;
-        if len > sizes.largest() {
-            return Err(Corrupt { what: "record length", found: len, allowed: sizes.largest() });
-        }
         let footprint = match record {
+            Record::Message { len, .. } | Record::Padding { len } | Record::Sealed { len, .. }
+                if len > sizes.largest() =>
+            {
+                return Err(Corrupt { what: "record length", found: len, allowed: sizes.largest() });
+            }
             Record::Padding { len } => len + HEADER,
-            _ => sizes.footprint(len),
+            Record::SealedPadding { .. } => sizes.size - at.offset(window.mask()),
+            Record::Message { len, .. } | Record::Sealed { len, .. } => sizes.footprint(len),
         };
         walked.end = at.after(footprint);
         within("record length", walked.end, from, sizes.size)?;

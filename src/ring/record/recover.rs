@@ -108,21 +108,21 @@ struct Whole {
 fn whole_from(window: &Window, sizes: Sizes, from: Seq, last: u32) -> Whole {
     let mut whole = Whole { end: from, messages: 0, last };
     loop {
-        let pad = padding_at(window, sizes, whole.end);
+        let (pad, promised) = padding_at(window, sizes, whole.end);
         let Some((number, next)) = sound_at(window, sizes, whole.end.after(pad), pad) else { return whole };
-        if newer(number, whole.last) == 0 || next.since(from) > sizes.size - sizes.align {
+        let is_next = newer(number, whole.last) != 0 && promised.is_none_or(|promised| promised == number);
+        if !is_next || next.since(from) > sizes.size - sizes.align {
             return whole;
         }
         whole = Whole { end: next, messages: whole.messages + 1, last: number };
     }
 }
 
-/// Bytes of the padding record at `at`; 0 if there is none.
-fn padding_at(window: &Window, sizes: Sizes, at: Seq) -> u64 {
-    let to_end = sizes.size - at.offset(window.mask());
+/// Bytes of the padding at `at`, and the number of the message behind it; 0 bytes if there is none.
+fn padding_at(window: &Window, sizes: Sizes, at: Seq) -> (u64, Option<u32>) {
     match frame::parse(window.load_header(at, Ordering::Relaxed)) {
-        Ok(Record::Padding { len }) if len + HEADER == to_end => to_end,
-        _ => 0,
+        Ok(Record::SealedPadding { number }) => (sizes.size - at.offset(window.mask()), Some(number)),
+        _ => (0, None),
     }
 }
 

@@ -45,10 +45,10 @@ impl Producer {
         let claimed = self.look_for_room(tail, payload.len() as u64)?;
         let next = self.sealed_end_of(&claimed);
         self.window.write(claimed.at, payload, next);
-        if claimed.pad != 0 {
-            self.store_or_keep(batch, tail, frame::padding(claimed.pad));
-        }
         let word = self.seal(&claimed, tag);
+        if claimed.pad != 0 {
+            self.store_or_keep(batch, tail, frame::sealed_padding(self.last_number));
+        }
         self.store_or_keep(batch, claimed.at, word);
         batch.progress.pass(next);
         batch.progress.bound = next;
@@ -77,7 +77,7 @@ impl Producer {
             self.window.store_header(claimed.at, word, Ordering::Release); // edge: commit (release)
         } else {
             self.window.store_header(claimed.at, word, Ordering::Relaxed);
-            let padding = frame::padding(claimed.pad);
+            let padding = frame::sealed_padding(self.last_number);
             self.window.store_header(self.progress.tail, padding, Ordering::Release); // edge: commit (release)
         }
         self.progress.pass(next);
