@@ -38,6 +38,9 @@ step "benches as tests"
 cargo bench --package ringway --quiet -- --test
 cargo run --release --quiet --package ringway-cli -- bench --smoke >/dev/null
 
+step "crash matrix (a sample of every operation; all of it: ci/crash.sh)"
+ci/crash.sh --sample
+
 step "models"
 ci/loom.sh
 
