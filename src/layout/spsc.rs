@@ -49,7 +49,17 @@ pub(crate) struct ConsumerLine {
     pub(crate) position: AtomicU64,
     /// The end of the last message that was handed to the user.
     pub(crate) taken: AtomicU64,
-    /// Durable rings: the number of the last message that was released; stored before `position`.
+    /// Durable rings: up to which message the last two releases went. The one with this `position` is what was released.
+    pub(crate) released: [Released; 2],
+}
+
+/// A release.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Released {
+    /// The position that it is about to store, or has stored.
+    pub(crate) position: AtomicU64,
+    /// The number of the last message before that; stored first.
     pub(crate) number: AtomicU32,
 }
 
@@ -84,7 +94,7 @@ mod proofs {
     const_assert!(core::mem::offset_of!(ProducerLine, dropped) == 20);
     const_assert!(core::mem::offset_of!(ProducerLine, number) == 24);
     const_assert!(core::mem::offset_of!(ConsumerLine, taken) == 8);
-    const_assert!(core::mem::offset_of!(ConsumerLine, number) == 16);
+    const_assert!(core::mem::offset_of!(ConsumerLine, released) == 16);
     const_assert!(CONTROL_AT.is_multiple_of(128));
     const_assert!(CONTROL_AT + 5 * 128 <= DATA_AT);
 }

@@ -22,11 +22,19 @@ pub const SYNCED: usize = TAIL + 8;
 pub const SENT: usize = SYNCED + 8;
 /// Where the producer's line notes that the system failed to write the ring to the disk.
 pub const FAILED: usize = TAIL + 28;
-/// Where the consumer's line has its position, and the number of the last message that was released.
+/// Where the consumer's line has its position, and what it noted of its last two releases: a position, and the number of the
+/// last message before it, each.
 pub const POSITION: usize = TAIL + 2 * 128;
 pub const RELEASED: usize = POSITION + 16;
 /// Where the first record begins, if payloads are aligned to 8 bytes.
 pub const RECORDS: usize = 8192;
+
+/// Of the releases noted in an image, the number of the one that went to the position there.
+pub fn released_number(image: &[u8]) -> Option<u32> {
+    let noted = [RELEASED, RELEASED + 16];
+    let done = noted.into_iter().find(|at| word(image, *at) == word(image, POSITION))?;
+    Some(word(image, done + 8) as u32)
+}
 
 /// Numbers that look random and come again with the seed.
 pub struct Random(u64);

@@ -8,6 +8,7 @@ use ringway::{OpenError, SyncError};
 
 use crate::common::image::patch;
 use crate::common::names::Name;
+use crate::disk::POSITION;
 use crate::{Place, address};
 
 #[test]
@@ -167,4 +168,29 @@ fn a_damaged_record_ends_the_ring_when_it_is_opened_and_is_corrupt_while_in_use(
     assert_eq!((recovery.kept, recovery.dropped), (0, 2));
     assert_eq!(inspect(address(&path)).expect("a report").dropped, 2);
     assert!(rx.try_recv().is_err());
+}
+
+/// It has noted where it goes, and not gone there.
+#[test]
+fn a_consumer_killed_within_its_release_has_released_nothing() {
+    let place = Place::new();
+    let (path, image) = (place.path("ring"), place.path("image"));
+    let mut tx = options().size(4096).durable(true).producer(address(&path)).expect("a producer");
+    let mut rx = spsc::consumer(address(&path)).expect("a consumer");
+    for number in 0..3_u8 {
+        tx.send(&[number; 50]).expect("sent");
+    }
+    let in_hand = rx.recv().expect("received");
+    let before = fs::read(&path).expect("the ring");
+    drop(in_hand);
+    let mut killed = fs::read(&path).expect("the ring");
+    killed[POSITION..POSITION + 8].copy_from_slice(&before[POSITION..POSITION + 8]);
+    fs::copy(&path, &image).expect("a file of the same mode");
+    fs::write(&image, killed).expect("what a death leaves");
+
+    let mut rx = spsc::consumer(address(&image)).expect("a consumer");
+    assert_eq!(rx.recovery(), None);
+    for number in 0..3_u8 {
+        assert_eq!(rx.try_recv().expect("received")[..], [number; 50]);
+    }
 }

@@ -65,7 +65,7 @@ impl Consumer {
         let redelivered_to = if next.since(taken) <= sizes.size { next } else { taken };
         within("taken position", redelivered_to, next, sizes.size)?;
         control.head.store(next.0, Ordering::Release); // edge: reclaim (release)
-        let last_number = control.consumer.number.load(Ordering::Relaxed);
+        let last_number = super::sealed::released_number(&control, next).unwrap_or_default();
         Ok(Consumer {
             window,
             control,
@@ -184,7 +184,13 @@ impl Consumer {
 
     /// Releases every message taken so far, in a durable ring.
     pub(crate) fn release_sealed(&self) {
-        self.control.consumer.number.store(self.last_number, Ordering::Relaxed);
+        let releases = &self.control.consumer.released;
+        let last_done = releases[0].position.load(Ordering::Relaxed)
+            == self.control.consumer.position.load(Ordering::Relaxed);
+        let release = &releases[usize::from(last_done)];
+        release.number.store(self.last_number, Ordering::Relaxed);
+        // edge: handover (release, by the lease; no position before its number)
+        release.position.store(self.next.0, Ordering::Release);
         self.release();
     }
 

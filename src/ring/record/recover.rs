@@ -12,6 +12,7 @@
 //! Two steps, each on the disk before the next, and each can be done again: [`Findings::truncate`] ends the ring,
 //! [`Findings::note`] writes down what it cost.
 
+use super::sealed::released_number;
 use super::{Window, boundary, check_seal, further, newer};
 use crate::error::Corrupt;
 use crate::frame::{self, HEADER, Record, UNCOMMITTED};
@@ -44,8 +45,7 @@ pub(crate) fn examine(
     // edge: handover (acquire)
     let position = control.consumer.position.load(Ordering::Acquire);
     let position = boundary("consumer position", position, sizes.align)?;
-    let released = control.consumer.number.load(Ordering::Relaxed);
-    let whole = whole_from(window, sizes, position, released);
+    let whole = whole_from(window, sizes, position, released_number(control, position));
     let missing = newer(control.producer.sent.load(Ordering::Relaxed), whole.last);
     if !power_lost && missing == 0 && is_clean(window, control, position, &whole) {
         return Ok(None);
@@ -104,12 +104,15 @@ struct Whole {
     last: u32,
 }
 
-/// Walks the records that are whole, at most a lap, behind the message with the number `last`.
-fn whole_from(window: &Window, sizes: Sizes, from: Seq, last: u32) -> Whole {
-    let mut whole = Whole { end: from, messages: 0, last };
+/// Walks the records that are whole, at most a lap, behind the message with the number `released`, if that is known.
+fn whole_from(window: &Window, sizes: Sizes, from: Seq, released: Option<u32>) -> Whole {
+    let mut whole = Whole { end: from, messages: 0, last: released.unwrap_or_default() };
     loop {
         let (pad, promised) = padding_at(window, sizes, whole.end);
         let Some((number, next)) = sound_at(window, sizes, whole.end.after(pad), pad) else { return whole };
+        if whole.messages == 0 && released.is_none() {
+            whole.last = number.wrapping_sub(1);
+        }
         let is_next = newer(number, whole.last) != 0 && promised.is_none_or(|promised| promised == number);
         if !is_next || next.since(from) > sizes.size - sizes.align {
             return whole;

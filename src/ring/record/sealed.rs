@@ -11,10 +11,19 @@ use crate::layout::spsc::Control;
 use crate::seq::Seq;
 use crate::sync::Ordering;
 
+/// The number of the last message before the consumer's `position`. A release writes down where it goes before it does:
+/// of the last two, one is the last that was done.
+pub(super) fn released_number(control: &Shared<Control>, position: Seq) -> Option<u32> {
+    let mut releases = control.consumer.released.iter();
+    let done = releases.find(|release| release.position.load(Ordering::Relaxed) == position.0)?;
+    Some(done.number.load(Ordering::Relaxed))
+}
+
 /// The highest number that was ever given, as far as can be told. `walked`: that of the last message in the ring.
 pub(super) fn highest_number(control: &Shared<Control>, walked: Option<u32>) -> u32 {
     let own = &control.producer;
-    let words = [&own.number, &own.sent, &control.consumer.number].map(|word| word.load(Ordering::Relaxed));
+    let [one, other] = &control.consumer.released;
+    let words = [&own.number, &own.sent, &one.number, &other.number].map(|word| word.load(Ordering::Relaxed));
     let newest = |one: u32, other: u32| if newer(one, other) == 0 { other } else { one };
     words.into_iter().chain(walked).reduce(newest).unwrap_or_default()
 }
