@@ -11,6 +11,8 @@ thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
     /// How many calls succeed before one fails.
     static FAILS_AFTER: Cell<Option<usize>> = const { Cell::new(None) };
+    /// To what length a call cuts its file.
+    static CUTS_TO: Cell<Option<u64>> = const { Cell::new(None) };
     static IS_SIMULATED: Cell<bool> = const { Cell::new(false) };
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
     static WRITTEN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
@@ -32,6 +34,14 @@ pub fn failing_after<T>(successes: usize, act: impl FnOnce() -> T) -> T {
 /// What `act` returns, while this thread's calls fail.
 pub fn failing<T>(act: impl FnOnce() -> T) -> T {
     failing_after(0, act)
+}
+
+/// What `act` returns, while this thread's calls cut their file to `len` bytes.
+pub fn cutting_to<T>(len: u64, act: impl FnOnce() -> T) -> T {
+    CUTS_TO.set(Some(len));
+    let outcome = act();
+    CUTS_TO.set(None);
+    outcome
 }
 
 /// What `act` returns, while this thread's calls succeed at once: what the disk has is simulated.
@@ -68,6 +78,10 @@ pub extern "C" fn fdatasync(descriptor: c_int) -> c_int {
     let path = format!("/proc/self/fd/{descriptor}");
     if IS_WATCHED.get() {
         WRITTEN.set(Some(fs::read(&path).expect("the file that is to be written to the disk")));
+    }
+    if let Some(len) = CUTS_TO.get() {
+        let file = File::options().write(true).open(&path).expect("the file that is to be cut");
+        file.set_len(len).expect("cut");
     }
     if IS_SIMULATED.get() {
         return 0;

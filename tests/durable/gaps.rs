@@ -5,7 +5,7 @@ use std::fs;
 
 use ringway::spsc;
 
-use crate::disk::{RECORDS, SENT, TAIL, leave, lose_power, word};
+use crate::disk::{POSITION, RECORDS, SENT, TAIL, leave, lose_power, word};
 use crate::{PAGE_LONG, Place, address, first_bytes, four_pages};
 
 /// The pages of the ring's records from `first` to before `end`.
@@ -122,6 +122,33 @@ fn a_message_of_a_dropped_batch_is_not_delivered_behind_padding_of_a_later_one()
     let mut rx = four_pages().consumer(address(&left)).expect("a consumer");
     assert_eq!(rx.recovery().expect("recovered").kept, 0, "A and B were never sent");
     assert_eq!(first_bytes(&mut rx), []);
+}
+
+/// A and B were pushed and dropped, C and D sent in their places. The consumer is killed when it has noted that it releases
+/// D, and the page of D is as the batch left it: that C was released must still be known.
+#[test]
+fn a_message_of_a_dropped_batch_is_not_delivered_after_a_release_that_was_not_done() {
+    let place = Place::new();
+    let (path, left) = (place.path("ring"), place.path("left"));
+    let mut tx = four_pages().producer(address(&path)).expect("a producer");
+    let mut rx = four_pages().consumer(address(&path)).expect("a consumer");
+    let mut batch = tx.batch().expect("a batch");
+    batch.push(&[b'A'; PAGE_LONG]).expect("pushed");
+    batch.push(&[b'B'; PAGE_LONG]).expect("pushed");
+    drop(batch);
+    let aborted = fs::read(&path).expect("the ring");
+    tx.send(&[b'C'; PAGE_LONG]).expect("sent");
+    tx.send(&[b'D'; PAGE_LONG]).expect("sent");
+    drop(rx.recv().expect("received"));
+    let in_hand = rx.recv().expect("received");
+    let before = fs::read(&path).expect("the ring");
+    drop(in_hand);
+    let mut image = fs::read(&path).expect("the ring");
+    image[POSITION..POSITION + 8].copy_from_slice(&before[POSITION..POSITION + 8]);
+    image[pages(1, 2)].copy_from_slice(&aborted[pages(1, 2)]);
+    lose_power(&left, &image);
+    let mut rx = four_pages().consumer(address(&left)).expect("a consumer");
+    assert_eq!(first_bytes(&mut rx), [], "B was never sent");
 }
 
 #[test]

@@ -55,3 +55,9 @@ fn first_bytes(rx: &mut Consumer) -> Vec<u8> {
     }
     firsts
 }
+
+/// Plays the role that a test has started this binary for.
+#[test]
+fn role() {
+    common::role::enter(recovering::ROLES);
+}

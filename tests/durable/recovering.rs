@@ -1,16 +1,16 @@
 //! Recoveries that do not come to an end: killed, or on a disk that fails.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::thread;
 
+use nix::sys::signal::Signal;
 use ringway::OpenError;
 use ringway::inspect::inspect;
-use ringway::spsc::options;
 
+use crate::common::role::{Entry, Role};
 use crate::disk::{FAILED, RECORDS, leave, lose_power};
-use crate::fdatasync::{calls, failing_after};
-use crate::onlooker::Onlooker;
+use crate::fdatasync::{calls, cutting_to, failing_after};
 use crate::{PAGE_LONG, Place, address, first_bytes, four_pages};
 
 /// What a loss of power leaves of a ring with three messages, the second of which is lost.
@@ -44,26 +44,32 @@ fn a_recovery_that_was_killed_at_the_end_of_the_ring_is_made_again() {
     assert_eq!(first_bytes(&mut rx), [0, b'n']);
 }
 
+/// What a process in this role does.
+pub const ROLES: &[Entry] = &[("recover", recover)];
+
+/// Recovers the ring at a path, and finds all but the first page of its records gone once it begins to change it: it dies of
+/// SIGBUS at the first word of them that it looks at.
+fn recover(arguments: &[&str]) {
+    let [path] = arguments else { panic!("a path") };
+    let _ = cutting_to(RECORDS as u64 + 4096, || four_pages().consumer(address(Path::new(path))).map(drop));
+}
+
 /// Until all of what is dropped is cleared, the header at the end says that the ring is damaged: a recovery that is killed
 /// before is made again.
 #[test]
 fn the_header_at_the_end_is_cleared_last() {
-    const SIZE: usize = 1 << 25;
     let place = Place::new();
-    let path = place.path("ring");
-    let tx = options().size(SIZE).durable(true).persist(true).producer(address(&path)).expect("a producer");
-    drop(tx);
+    let (path, left) = (place.path("ring"), place.path("left"));
+    let _tx = four_pages().producer(address(&path)).expect("a producer");
     let mut image = fs::read(&path).expect("the ring");
     image[RECORDS..].fill(0xee);
-    lose_power(&path, &image);
-    let onlooker = Onlooker::new(&path);
-    let looking = thread::spawn(move || {
-        while onlooker.word(RECORDS) != 0 {}
-        (1..SIZE / 8).map(|nth| RECORDS + nth * 8).find(|at| onlooker.word(*at) != 0)
-    });
-    let mut rx = options().durable(true).consumer(address(&path)).expect("a consumer");
-    assert_eq!(looking.join().expect("an onlooker"), None, "cleared later than the header at the end");
-    assert_eq!(first_bytes(&mut rx), []);
+    leave(&left, &image);
+    let status = Role::start("recover", &[left.to_str().expect("a path")]).wait();
+    assert_eq!(status.signal(), Some(Signal::SIGBUS as i32), "{status}");
+    let file = File::options().write(true).open(&left).expect("the ring");
+    file.set_len(image.len() as u64).expect("its length again");
+    let rx = four_pages().consumer(address(&left)).expect("a consumer");
+    assert!(rx.recovery().is_some(), "cleared earlier than what lies behind it");
 }
 
 /// The first recovery fails at one of its syncs.
