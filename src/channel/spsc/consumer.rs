@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::message::Release;
+use super::message::OnDrop;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::error::{OpenError, RecvError};
@@ -42,7 +42,7 @@ impl Consumer {
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
-            Some(found) => Ok(Message::new(self, found, Release::Plain)),
+            Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
             None => self.recv_waiting(None),
         }
     }
@@ -57,7 +57,7 @@ impl Consumer {
     #[inline]
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
-            Some(found) => Ok(Message::new(self, found, Release::Plain)),
+            Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
             None => self.recv_now(),
         }
     }
@@ -68,7 +68,7 @@ impl Consumer {
     /// [`RecvError::TimedOut`]; else as [`Consumer::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
-            Some(found) => Ok(Message::new(self, found, Release::Plain)),
+            Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
             None => self.recv_waiting(Some(timeout)),
         }
     }
@@ -149,12 +149,12 @@ impl Consumer {
             Some(found) => found,
             None => self.ring.find()?.ok_or(RecvError::Empty)?,
         };
-        Ok(Message::new(self, found, self.release_after_find()))
+        Ok(Message::new(self, found, self.on_drop_after_find()))
     }
 
     /// How to release what the long way has found.
-    fn release_after_find(&self) -> Release {
-        if self.end.sizes().durable { Release::Sealed } else { Release::Plain }
+    fn on_drop_after_find(&self) -> OnDrop {
+        if self.end.sizes().durable { OnDrop::Sealed } else { OnDrop::Plain }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {

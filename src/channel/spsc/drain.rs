@@ -1,6 +1,6 @@
 //! Whatever is there, taken one after the other and released together.
 
-use super::message::Release;
+use super::message::OnDrop;
 use super::{Consumer, Message};
 use crate::error::RecvError;
 use crate::seq::Seq;
@@ -38,7 +38,7 @@ impl<'a> Drain<'a> {
             return None;
         }
         match self.consumer.take_ready() {
-            Some(found) => Some(Ok(Message::new(self.consumer, found, Release::Later))),
+            Some(found) => Some(Ok(Message::new(self.consumer, found, OnDrop::Later))),
             None => self.next_slowly(),
         }
     }
@@ -54,7 +54,7 @@ impl<'a> Drain<'a> {
             return None;
         }
         match self.consumer.ring.find() {
-            Ok(found) => Some(Ok(Message::new(self.consumer, found?, Release::Later))),
+            Ok(found) => Some(Ok(Message::new(self.consumer, found?, OnDrop::Later))),
             Err(corrupt) => Some(Err(corrupt.into())),
         }
     }

@@ -7,7 +7,7 @@ use crate::ring::record::Found;
 
 /// What dropping a message does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Release {
+pub(super) enum OnDrop {
     /// Nothing: the messages of a drain are released together.
     Later,
     /// Releases it.
@@ -23,13 +23,13 @@ pub struct Message<'a> {
     consumer: &'a Consumer,
     bytes: &'a [u8],
     found: Found,
-    release: Release,
+    on_drop: OnDrop,
 }
 
 impl<'a> Message<'a> {
     #[inline(always)]
-    pub(super) fn new(consumer: &'a Consumer, found: Found, release: Release) -> Self {
-        Message { consumer, bytes: consumer.ring.hand_out(&found), found, release }
+    pub(super) fn new(consumer: &'a Consumer, found: Found, on_drop: OnDrop) -> Self {
+        Message { consumer, bytes: consumer.ring.hand_out(&found), found, on_drop }
     }
 
     /// The number that the producer gave the message; 0 if it gave none.
@@ -71,10 +71,10 @@ impl AsRef<[u8]> for Message<'_> {
 impl Drop for Message<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        match self.release {
-            Release::Plain => self.consumer.release(),
-            Release::Sealed => self.consumer.release_durably(1),
-            Release::Later => {}
+        match self.on_drop {
+            OnDrop::Plain => self.consumer.release(),
+            OnDrop::Sealed => self.consumer.release_durably(1),
+            OnDrop::Later => {}
         }
     }
 }
