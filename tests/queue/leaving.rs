@@ -1,9 +1,16 @@
 //! When a queue's name goes away, and what is said of a queue from outside.
 
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use ringway::inspect::{inspect, list, remove};
 use ringway::mpmc::{Peer, options};
-use ringway::{Kind, OpenError, Role};
+use ringway::{Kind, OpenError, RecvError, Role, Wait};
 
+use crate::common::eventually;
 use crate::common::names::Name;
 use crate::{small, take, take_all};
 
@@ -179,4 +186,30 @@ fn counters_count() {
     }
     rx.recv_timeout(crate::SHORT).expect_err("nothing comes");
     assert!(rx.counters().waits == 1 && rx.counters().sleeps > 0);
+}
+
+/// Its goodbye is heard by one who was woken by it while its lease was still held, and slept again: nobody looks by itself
+/// for twenty minutes.
+#[test]
+fn a_sleeper_hears_the_last_goodbye_once_the_lease_is_given_back() {
+    let name = Name::new("goodbye");
+    let options = options().slots(4).liveness(Duration::from_secs(1200)).wait(Wait::Park);
+    let tx = options.producer(&*name).expect("a producer");
+    let mut rx = options.consumer(&*name).expect("a consumer");
+    let file = fs::File::options().read(true).write(true).open(name.path()).expect("the ring's file");
+    let lock = |kind: libc::c_int| {
+        let (l_type, l_whence) = (kind as i16, libc::SEEK_SET as i16);
+        let lock = libc::flock { l_type, l_whence, l_start: 1 << 48, l_len: 1, l_pid: 0 };
+        fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).expect("the membership lock");
+    };
+    let sleeps = || inspect(&*name).expect("a report").participants[1].counters.sleeps;
+    let sleeper = thread::spawn(move || rx.recv().map(drop));
+    eventually("it sleeps", || sleeps() > 0);
+    lock(libc::F_WRLCK);
+    let leaver = thread::spawn(move || drop(tx));
+    eventually("it was woken by the goodbye, and sleeps again", || sleeps() > 1);
+    lock(libc::F_UNLCK);
+    eventually("the goodbye is heard", || sleeper.is_finished());
+    assert_eq!(sleeper.join().expect("it ends"), Err(RecvError::Closed));
+    leaver.join().expect("it leaves");
 }

@@ -78,6 +78,8 @@ impl End {
             bell::ring(&self.control.space_bell);
         };
         self.endpoint.say_goodbye(tell, drained);
+        // Who looked meanwhile has seen that the lease was held, and sleeps again.
+        tell();
     }
 
     pub(super) fn sizes(&self) -> Sizes {
