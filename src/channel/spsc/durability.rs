@@ -16,7 +16,8 @@ pub struct Recovery {
     /// Messages that are whole and were not released. They are delivered marked as redelivered, since a consumer may
     /// have had them in hand before.
     pub kept: u64,
-    /// Messages that are lost, as far as there are traces of them. All of them were sent after the last sync.
+    /// Messages that are lost, as far as there are traces of them. All of them were sent after the last sync; what was
+    /// pushed to batches that were dropped counts, too.
     pub dropped: u64,
 }
 

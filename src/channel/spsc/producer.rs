@@ -39,7 +39,8 @@ impl Producer {
     /// # Errors
     /// [`SendError::TooLarge`]; while full, [`SendError::Closed`] or [`SendError::PeerDead`] when the consumer
     /// has left or died, [`SendError::Unlinked`] when the ring has lost its name; [`SendError::Forked`] in a forked
-    /// child. Nothing was sent then.
+    /// child. Nothing was sent then. Durable rings: [`SendError::Sync`] when the ring cannot be written to the disk; with
+    /// `sync_every` the message itself may have been sent.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_tagged(0, message)
