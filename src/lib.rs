@@ -15,10 +15,10 @@ pub mod shape;
 mod sync;
 mod wait;
 
-pub use channel::{Backing, Geometry, Peer, Tune, inspect, mpmc, spsc};
+pub use channel::{Backing, Geometry, Peer, Select, Source, Tune, inspect, mpmc, spsc};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SyncError};
 pub use layout::participant::Counters;
-pub use layout::{Kind, Role};
+pub use layout::{Kind, Role, Wake};
 pub use ringway_derive::Shape;
 pub use segment::Owner;
 pub use segment::address::Address;

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::error::OpenError;
-use crate::layout::Sizes;
 use crate::layout::header::{DESCRIPTION_MAX, Plan};
+use crate::layout::{Sizes, Wake};
 use crate::segment::{Owner, Request};
 use crate::wait::{Patience, Wait};
 
@@ -19,6 +19,7 @@ pub(crate) struct Common {
     pub(crate) earlier_boot: bool,
     pub(crate) prefault: bool,
     pub(crate) huge_pages: bool,
+    pub(crate) wake: Wake,
     pub(crate) wait: Wait,
     pub(crate) spin: Duration,
     pub(crate) liveness: Duration,
@@ -35,6 +36,7 @@ impl Common {
             earlier_boot: false,
             prefault: true,
             huge_pages: false,
+            wake: Wake::Futex,
             wait: Wait::Adaptive,
             spin: Duration::from_micros(25),
             liveness: Duration::from_millis(50),
@@ -42,7 +44,13 @@ impl Common {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience { how: self.wait, spin: self.spin, interval: self.liveness, deadline: None }
+        Patience {
+            how: self.wait,
+            began: Duration::ZERO,
+            spin: self.spin,
+            interval: self.liveness,
+            deadline: None,
+        }
     }
 
     /// The request for a ring with these `sizes`.
@@ -65,7 +73,7 @@ impl Common {
         }
         let description = description.map(str::to_owned);
         Ok(Request {
-            plan: Plan { sizes, persist: self.persist, at_most_once, description },
+            plan: Plan { sizes, wake: self.wake, persist: self.persist, at_most_once, description },
             type_align: type_align as u64,
             create: self.create,
             create_new: self.create_new,

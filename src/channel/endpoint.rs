@@ -5,26 +5,34 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::os::fd::OwnedFd;
 
+use nix::sched::sched_getcpu;
+
 use super::{Backing, Geometry, Peer};
 use crate::error::{Corrupt, OpenError};
 use crate::layout::bell::BellLine;
+use crate::layout::call::SignalCall;
 use crate::layout::header::Header;
-use crate::layout::participant::{Participant, line_at};
-use crate::layout::{Role, Shared};
+use crate::layout::participant::{Entry, Participant, line_at};
+use crate::layout::{Role, Shared, Wake};
 use crate::segment::Segment;
 use crate::segment::place::Name;
 use crate::segment::process::{Home, start_time};
 use crate::sync::{Fence, register};
-use crate::wait::{Patience, Wait, bell, now};
+use crate::wait::bell::{self, Rung, Sleeper, WokenBy};
+use crate::wait::{Budget, Patience, Wait, now};
 
 /// One end of a ring.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) segment: Segment,
     pub(crate) line: Shared<Participant>,
+    /// The bell that this participant waits at.
+    bell: Shared<BellLine>,
     pub(crate) role: Role,
     pub(crate) backing: Backing,
     pub(crate) patience: Patience,
+    /// How long to spin before a sleep.
+    budget: Budget,
     home: Home,
     pub(crate) waits: Cell<u64>,
     pub(crate) sleeps: Cell<u64>,
@@ -33,22 +41,34 @@ pub(crate) struct Endpoint {
     look_at: Cell<Duration>,
     /// When to look next whether the ring has kept its name.
     name_at: Cell<Duration>,
+    /// A wait has found a reason why nothing will come, which the next call that does not wait is to look for, too.
+    suspects: Cell<bool>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(segment: Segment, role: Role, backing: Backing, patience: Patience) -> Endpoint {
+    /// The end that `role` has of `segment`; it waits at the bell that lies at `bell_at`.
+    pub(crate) fn new(
+        segment: Segment,
+        role: Role,
+        backing: Backing,
+        patience: Patience,
+        bell_at: u64,
+    ) -> Endpoint {
         Endpoint {
+            bell: segment.mapping.part(bell_at),
             line: segment.mapping.part(line_at(segment.id)),
             home: segment.home(),
             segment,
             role,
             backing,
             patience,
+            budget: Budget::new(patience.spin),
             waits: Cell::new(0),
             sleeps: Cell::new(0),
             wakes: Cell::new(0),
             look_at: Cell::new(Duration::ZERO),
             name_at: Cell::new(Duration::ZERO),
+            suspects: Cell::new(false),
         }
     }
 
@@ -93,22 +113,61 @@ impl Endpoint {
         crate::BARE || self.home.is_here()
     }
 
-    /// Rings `bell` for the peer.
-    #[inline(always)]
-    pub(crate) fn ring(&self, bell: &BellLine) {
-        if !crate::BARE && bell::ring(bell) {
-            self.note_wake();
+    /// Notes that somebody was woken, and calls those of `all` with the role that rang for who want to be called.
+    #[cold]
+    pub(crate) fn answer(
+        &self,
+        bell: &BellLine,
+        rung: Rung,
+        all: impl Iterator<Item = (u32, Shared<Participant>)>,
+    ) {
+        self.wakes.set(self.wakes.get() + 1);
+        self.say_processor();
+        if rung.calls > 0 {
+            bell::call(bell, rung.calls, all, |id, line, call| self.signal(bell, id, line, call));
         }
     }
 
-    /// Notes that a sleeper was woken.
-    pub(crate) fn note_wake(&self) {
-        self.wakes.set(self.wakes.get() + 1);
+    /// Sends the participant `id` the signal that it has asked for; `false`: it cannot be told.
+    fn signal(&self, bell: &BellLine, id: u32, line: &Entry, call: SignalCall) -> bool {
+        let _ = (bell, id, line, call);
+        false
+    }
+
+    /// Says which processor this participant runs on, for others to know whether it is of use to spin for it.
+    fn say_processor(&self) {
+        if let Some(processor) = processor() {
+            self.line.seen_on(processor);
+        }
+    }
+
+    /// Where this participant waits.
+    pub(crate) fn seat(&self) -> Seat {
+        let header = self.header();
+        let (wake, alone) = (header.wake, header.sizes.places() == 1);
+        Seat { bell: self.bell.clone(), line: self.line.clone(), wake, alone }
     }
 
     /// Is it time to look whether a peer lives? Then the next time is a liveness interval away.
     pub(crate) fn is_due(&self) -> bool {
         self.once_an_interval(&self.look_at)
+    }
+
+    /// When it is time to look again; at the latest in `interval` from now on.
+    pub(crate) fn due_within(&self, interval: Duration) -> Duration {
+        let due = self.look_at.get().min(now().saturating_add(interval));
+        self.look_at.set(due);
+        due
+    }
+
+    /// Has the next call that does not wait look for a reason why nothing will come.
+    pub(crate) fn suspect(&self) {
+        self.suspects.set(true);
+    }
+
+    /// Is this call to look for such a reason? The next one is not, then.
+    pub(crate) fn takes_suspicion(&self) -> bool {
+        self.suspects.take()
     }
 
     pub(crate) fn once_an_interval(&self, next: &Cell<Duration>) -> bool {
@@ -136,19 +195,39 @@ impl Endpoint {
             }
     }
 
-    /// How to wait, for at most `timeout`.
-    pub(crate) fn patience(&self, timeout: Option<Duration>) -> Patience {
-        let deadline = timeout.map(|timeout| now().saturating_add(timeout));
-        Patience { deadline, ..self.patience }
+    /// How to wait, for at most `timeout`, for one of those with the lines `others`. Notes that a call waits.
+    pub(crate) fn begin_wait(
+        &self,
+        timeout: Option<Duration>,
+        others: impl Iterator<Item = Shared<Participant>>,
+    ) -> Patience {
+        self.waits.set(self.waits.get() + 1);
+        self.say_processor();
+        let spin = match self.patience.how {
+            Wait::Adaptive if !self.is_beside(others) => Duration::ZERO,
+            Wait::Adaptive => self.budget.next(),
+            Wait::Spin | Wait::Park => self.patience.spin,
+        };
+        let began = now();
+        let deadline = timeout.map(|timeout| began.saturating_add(timeout));
+        Patience { began, spin, deadline, ..self.patience }
+    }
+
+    /// Does one of the `others` run on another processor than this participant, as far as they have said where they run?
+    fn is_beside(&self, mut others: impl Iterator<Item = Shared<Participant>>) -> bool {
+        let here = self.line.processor();
+        others.any(|line| line.processor().is_none_or(|there| Some(there) != here))
+    }
+
+    /// Notes how a wait went.
+    pub(crate) fn end_wait(&self, patience: &Patience) {
+        if patience.how == Wait::Adaptive && !patience.spin.is_zero() {
+            self.budget.note(now().saturating_sub(patience.began));
+        }
     }
 
     pub(crate) fn set_wait(&mut self, wait: Wait) {
         self.patience.how = wait;
-    }
-
-    /// Notes that a call waits.
-    pub(crate) fn note_wait(&self) {
-        self.waits.set(self.waits.get() + 1);
     }
 
     /// Notes a sleep, and writes down how it was waited.
@@ -168,4 +247,35 @@ impl Endpoint {
     pub(crate) fn descriptor(&self) -> Result<OwnedFd, OpenError> {
         self.segment.descriptor()
     }
+}
+
+/// Where a participant waits. It must not outlive the endpoint that it is of.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    pub(crate) bell: Shared<BellLine>,
+    pub(crate) line: Shared<Participant>,
+    wake: Wake,
+    /// Nobody else waits at this bell.
+    alone: bool,
+}
+
+impl Seat {
+    /// One who sleeps here in a blocking call.
+    pub(crate) fn sleeper(&self) -> Sleeper<'_> {
+        let by = match self.wake {
+            Wake::Futex => WokenBy::Word,
+            Wake::Semaphore => WokenBy::Semaphore(&self.line),
+        };
+        Sleeper { bell: &self.bell, by, alone: self.alone }
+    }
+
+    /// One who sleeps here on the bell's word, whatever the ring's wake kind is.
+    pub(crate) fn on_word(&self) -> Sleeper<'_> {
+        Sleeper { bell: &self.bell, by: WokenBy::Word, alone: self.alone }
+    }
+}
+
+/// The processor that this thread runs on; `None`: the system does not say.
+fn processor() -> Option<u32> {
+    sched_getcpu().ok().and_then(|processor| u32::try_from(processor).ok())
 }

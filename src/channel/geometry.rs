@@ -1,7 +1,7 @@
 //! What a ring is made of, for people and programs that ask.
 
 use crate::layout::header::Header;
-use crate::layout::{Kind, Sizes};
+use crate::layout::{Kind, Sizes, Wake};
 use crate::segment::address::Address;
 use crate::sync::Fence;
 
@@ -74,6 +74,8 @@ pub struct Geometry {
     pub instance: u128,
     /// Does the name outlive the last participant?
     pub persist: bool,
+    /// What those who sleep in a blocking call are woken by.
+    pub wake: Wake,
     /// Which fences sleepers and wakers use.
     pub fence: Fence,
     /// Bytes of this process's mapping that are on huge pages; 0 where nothing is mapped.
@@ -108,6 +110,7 @@ impl Geometry {
             total: header.sizes.total(),
             instance: header.instance,
             persist: header.persist,
+            wake: header.wake,
             fence,
             huge_bytes,
             type_description: header.description.clone(),

@@ -6,11 +6,14 @@ mod geometry;
 pub mod inspect;
 pub mod mpmc;
 mod peer;
+mod select;
 mod settle;
 pub mod spsc;
 mod tune;
+mod waiter;
 mod window;
 
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;
+pub use select::{Select, Source};
 pub use tune::Tune;

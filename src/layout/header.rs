@@ -13,7 +13,7 @@ use crate::shape;
 /// a foreign endianness too.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ringway\x1a");
 /// The version of the layout that this crate reads and writes.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 /// Bytes for the description of the message type.
 pub(crate) const DESCRIPTION_MAX: usize = 3840;
 
@@ -47,6 +47,44 @@ impl Kind {
         match self {
             Kind::Spsc => 1,
             Kind::Mpmc => 2,
+        }
+    }
+}
+
+/// What the participants of a ring that sleep in a blocking call are woken by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wake {
+    /// A futex on a word that all of one side share.
+    #[default]
+    Futex,
+    /// A POSIX semaphore of each participant's own: what every POSIX system and every peer in C has. A wake-up costs a
+    /// little more, and one that is meant for a participant that has just died is lost: others look within the liveness
+    /// interval.
+    Semaphore,
+}
+
+impl Wake {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Wake::Futex => "futex",
+            Wake::Semaphore => "semaphore",
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Wake::Futex => 0,
+            Wake::Semaphore => 1,
+        }
+    }
+
+    fn from_number(number: u32) -> Result<Wake, Corrupt> {
+        match number {
+            0 => Ok(Wake::Futex),
+            1 => Ok(Wake::Semaphore),
+            _ => Err(Corrupt { what: "wake kind in the header", found: number.into(), allowed: 1 }),
         }
     }
 }
@@ -89,6 +127,7 @@ pub(crate) const HEADER_LEN: usize = core::mem::size_of::<RawHeader>();
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) sizes: Sizes,
+    pub(crate) wake: Wake,
     pub(crate) persist: bool,
     /// A message that a dead consumer had in hand is dropped, not delivered again.
     pub(crate) at_most_once: bool,
@@ -102,6 +141,7 @@ pub(crate) struct Header {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) sizes: Sizes,
+    pub(crate) wake: Wake,
     pub(crate) persist: bool,
     /// A message that a dead consumer had in hand is dropped, not delivered again.
     pub(crate) at_most_once: bool,
@@ -138,7 +178,7 @@ impl Plan {
             largest: self.sizes.largest(),
             align: self.sizes.align() as u32,
             participants: 2 * self.sizes.places(),
-            wake: 0,
+            wake: self.wake.number(),
             flags: flags.into_iter().sum(),
             fingerprint: [0; 2],
             instance: halves(birth.instance),
@@ -162,6 +202,7 @@ impl Plan {
     pub(crate) fn checked(&self, birth: Birth) -> Header {
         Header {
             sizes: self.sizes,
+            wake: self.wake,
             persist: self.persist,
             at_most_once: self.at_most_once,
             instance: birth.instance,
@@ -205,6 +246,7 @@ impl RawHeader {
         }
         Ok(Header {
             sizes,
+            wake: Wake::from_number(self.wake).map_err(corrupt)?,
             persist: self.flags & FLAG_PERSIST != 0,
             at_most_once: self.flags & FLAG_AT_MOST_ONCE != 0,
             instance: whole(self.instance),
@@ -272,7 +314,6 @@ impl RawHeader {
             ("inline size in the header", self.inline.into(), inline.into()),
             ("payload alignment in the header", self.align.into(), sizes.align()),
             ("participant count in the header", self.participants.into(), (2 * sizes.places()).into()),
-            ("wake kind in the header", self.wake.into(), 0),
             ("flags in the header", (self.flags & !flags).into(), 0),
         ] {
             if found != expected {
@@ -347,6 +388,7 @@ mod tests {
     fn plan(description: Option<&str>) -> Plan {
         Plan {
             sizes: Sizes::Spsc(spsc::Sizes::new(4096, 64).expect("valid sizes")),
+            wake: Wake::Semaphore,
             persist: true,
             at_most_once: false,
             description: description.map(str::to_owned),
@@ -357,7 +399,7 @@ mod tests {
     fn a_header_comes_back_as_it_went_in() {
         let plan = plan(Some("{x: u64 @0} size 8 align 8"));
         let header = plan.header(BIRTH).check("shm:a", plan.sizes.total()).expect("a valid header");
-        assert_eq!(header.sizes, plan.sizes);
+        assert_eq!((header.sizes, header.wake), (plan.sizes, plan.wake));
         assert_eq!(header.instance, BIRTH.instance);
         assert_eq!(header.description, plan.description);
         assert!(header.persist);

@@ -13,6 +13,7 @@
 //! `CachePadded` is on its target.
 
 pub(crate) mod bell;
+pub(crate) mod call;
 pub(crate) mod header;
 mod line;
 pub(crate) mod mpmc;
@@ -20,7 +21,7 @@ pub(crate) mod participant;
 mod sizes;
 pub(crate) mod spsc;
 
-pub use header::Kind;
+pub use header::{Kind, Wake};
 pub(crate) use line::{Line, Shared};
 pub use participant::Role;
 pub(crate) use sizes::Sizes;

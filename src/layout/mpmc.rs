@@ -63,6 +63,7 @@ mod proofs {
     const_assert!(core::mem::offset_of!(Control, head) == 128);
     const_assert!(core::mem::offset_of!(Control, data) == 256);
     const_assert!(core::mem::offset_of!(Control, space_bell) == 384);
+    const_assert!(core::mem::offset_of!(DataLine, bell) == 0);
     const_assert!(core::mem::offset_of!(DataLine, turn) == 8);
     const_assert!(core::mem::offset_of!(DataLine, places_used) == 16);
     const_assert!(2 * PLACES_MAX < 1 << 10);

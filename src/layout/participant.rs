@@ -5,13 +5,16 @@
 //!
 //! | edge | release | acquire | carries |
 //! |---|---|---|---|
+//! | call | a participant asks to be called, then sets the bell's *call* bit | whoever rings takes that bit away, then looks who asked | how to call |
+//! | called | whoever calls takes the call away, after it has published | the participant takes it back, too late | what it was called for, to be passed on |
 //! | goodbye | a participant that leaves stores *closed* | its peer reads it | everything that the participant did: the peer then looks a last time |
 
 use core::fmt;
 use core::ops::Range;
 
+use super::call::Call;
 use super::{Line, PAGE};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Semaphore};
 
 /// What a participant does in a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +69,11 @@ const ATTACHED: u32 = 1;
 const CLOSED: u32 = 2;
 const BURIED: u32 = 3;
 
+/// This participant said goodbye and left messages that are to be delivered again.
+const LEAVES: u32 = 1;
+/// This participant sleeps, or is about to.
+const ASLEEP: u32 = 2;
+
 /// One participant's line. The state, which the peer looks at whenever it finds nothing to do, and the counters,
 /// which are written while work is done, are in different cache lines.
 #[derive(Debug, Default)]
@@ -74,11 +82,14 @@ pub(crate) struct Entry {
     state: AtomicU32,
     pid: AtomicU32,
     started: AtomicU64,
-    /// Not 0 if this participant said goodbye and left messages that are to be delivered again.
-    leaves: AtomicU64,
-    /// Not 0 while this participant sleeps, or is about to.
-    asleep: AtomicU64,
-    reserved: [AtomicU64; 4],
+    /// `LEAVES` and `ASLEEP`.
+    marks: AtomicU32,
+    /// The processor that this participant was last seen on, counted from 1; 0: it was not seen on any.
+    processor: AtomicU32,
+    /// How it wants to be called when its bell is rung: a [`Call`], or 0.
+    call: AtomicU64,
+    /// What it sleeps on in a ring whose wake kind is the semaphore.
+    semaphore: Semaphore,
     messages: AtomicU64,
     bytes: AtomicU64,
     waits: AtomicU64,
@@ -97,7 +108,14 @@ const LINE: u64 = 128;
 #[cfg(not(loom))]
 static_assertions::assert_eq_size!(Participant, [u8; LINE as usize]);
 #[cfg(not(loom))]
-static_assertions::const_assert!(core::mem::offset_of!(Entry, messages) == 64);
+mod proofs {
+    use super::Entry;
+    use static_assertions::const_assert;
+
+    const_assert!(core::mem::offset_of!(Entry, call) == 24);
+    const_assert!(core::mem::offset_of!(Entry, semaphore) == 32);
+    const_assert!(core::mem::offset_of!(Entry, messages) == 64);
+}
 
 /// What a participant has done since it attached. In an inspection: as it last wrote it down, which it does now
 /// and then (an eighth of the ring, before it sleeps, when it leaves), not per message.
@@ -130,8 +148,10 @@ impl Entry {
         self.pid.store(pid, Ordering::Relaxed);
         self.started.store(started, Ordering::Relaxed);
         self.store_traffic(0, 0);
-        self.leaves.store(0, Ordering::Relaxed);
-        self.set_asleep(false);
+        self.marks.store(0, Ordering::Relaxed);
+        self.processor.store(0, Ordering::Relaxed);
+        self.call.store(0, Ordering::Relaxed);
+        self.semaphore.init();
         self.store_waits(0, 0, 0);
         self.store_repairs(0, 0, 0);
         self.state.store(ATTACHED, Ordering::Release); // edge: goodbye (release)
@@ -152,8 +172,8 @@ impl Entry {
 
     /// Says of a participant that is not here that what it left is repaired. The caller holds its lease.
     pub(crate) fn bury(&self) {
-        self.leaves.store(0, Ordering::Relaxed);
-        self.set_asleep(false);
+        self.marks.store(0, Ordering::Relaxed);
+        self.call.store(0, Ordering::Relaxed);
         if self.said() == Said::Attached {
             self.state.store(BURIED, Ordering::Release); // edge: goodbye (release)
         }
@@ -188,22 +208,62 @@ impl Entry {
 
     /// Says that this participant, which is about to say goodbye, leaves messages that are to be delivered again.
     pub(crate) fn leave_messages(&self) {
-        self.leaves.store(1, Ordering::Relaxed);
+        self.marks.fetch_or(LEAVES, Ordering::Relaxed);
     }
 
     /// May this participant have left something, if it is not here any more?
     pub(crate) fn may_have_left(&self) -> bool {
-        self.said() == Said::Attached || self.leaves.load(Ordering::Relaxed) != 0
+        self.said() == Said::Attached || self.marks.load(Ordering::Relaxed) & LEAVES != 0
     }
 
     /// Says whether this participant sleeps.
     pub(crate) fn set_asleep(&self, asleep: bool) {
-        self.asleep.store(asleep.into(), Ordering::Relaxed);
+        if asleep {
+            self.marks.fetch_or(ASLEEP, Ordering::Relaxed);
+        } else {
+            self.marks.fetch_and(!ASLEEP, Ordering::Relaxed);
+        }
     }
 
     /// Does this participant say that it sleeps?
     pub(crate) fn is_asleep(&self) -> bool {
-        self.asleep.load(Ordering::Relaxed) != 0
+        self.marks.load(Ordering::Relaxed) & ASLEEP != 0
+    }
+
+    /// Says on which processor this participant runs.
+    pub(crate) fn seen_on(&self, processor: u32) {
+        self.processor.store(processor + 1, Ordering::Relaxed);
+    }
+
+    /// The processor that this participant was last seen on.
+    pub(crate) fn processor(&self) -> Option<u32> {
+        self.processor.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Asks to be called. The caller then says so on its bell, with Release.
+    pub(crate) fn ask_for(&self, call: Call) {
+        self.call.store(call.word(), Ordering::Relaxed);
+    }
+
+    /// Takes away what this participant has asked for: whoever gets it calls, or is the participant itself, which does not
+    /// want to be called any more. If it gets nothing, it was called, and sees for what.
+    pub(crate) fn take_call(&self) -> Option<Call> {
+        Call::parse(self.call.swap(0, Ordering::AcqRel)) // edge: called (release; acquire)
+    }
+
+    /// Puts a call back that could not be made, unless the participant has asked again.
+    pub(crate) fn put_back(&self, call: Call) {
+        let _ = self.call.compare_exchange(0, call.word(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Does this participant want to be called?
+    pub(crate) fn wants_call(&self) -> bool {
+        self.call.load(Ordering::Relaxed) != 0
+    }
+
+    /// What this participant sleeps on if it is called by semaphore.
+    pub(crate) fn semaphore(&self) -> &Semaphore {
+        &self.semaphore
     }
 
     /// Writes down what was sent or received.

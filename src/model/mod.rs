@@ -4,4 +4,4 @@ mod bell;
 pub mod record;
 pub mod slots;
 
-pub use bell::Bell;
+pub use bell::{Armed, Bell, no_fence_for_wakers};

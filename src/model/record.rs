@@ -45,12 +45,12 @@ impl Ring {
 
     /// The bell for the consumer.
     pub fn data_bell(&self) -> Bell {
-        Bell(BellOf::RecordData(self.control.clone()))
+        Bell::new(BellOf::RecordData(self.control.clone()))
     }
 
     /// The bell for the producer.
     pub fn space_bell(&self) -> Bell {
-        Bell(BellOf::RecordSpace(self.control.clone()))
+        Bell::new(BellOf::RecordSpace(self.control.clone()))
     }
 
     /// The producer says goodbye.

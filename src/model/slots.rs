@@ -103,12 +103,12 @@ impl Ring {
 
     /// The bell for consumers.
     pub fn data_bell(&self) -> Bell {
-        Bell(BellOf::SlotsData(self.control.clone()))
+        Bell::new(BellOf::SlotsData(self.control.clone()))
     }
 
     /// The bell for producers.
     pub fn space_bell(&self) -> Bell {
-        Bell(BellOf::SlotsSpace(self.control.clone()))
+        Bell::new(BellOf::SlotsSpace(self.control.clone()))
     }
 
     /// How many slots are not free.

@@ -5,27 +5,33 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
-use std::thread;
 
-use nix::errno::Errno;
 use nix::libc;
 
-/// How long to sleep between two looks where there are no futexes.
-const NAP: Duration = Duration::from_millis(1);
+use super::{Woken, timespec, woken};
+
+/// A word to sleep on, among others: the kernel's `struct futex_waitv`.
+#[repr(C)]
+struct Waiter {
+    expected: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+impl Waiter {
+    fn new(futex: &Futex, expected: u32) -> Waiter {
+        /// A word of 32 bits, shared between processes.
+        const FUTEX2_SIZE_U32: u32 = 2;
+        let address = futex.0.as_ptr().expose_provenance() as u64;
+        Waiter { expected: expected.into(), address, flags: FUTEX2_SIZE_U32, reserved: 0 }
+    }
+}
 
 /// A 32-bit word in shared memory that threads of any process can sleep on.
 #[derive(Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct Futex(AtomicU32);
-
-/// Why a sleep ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// A wake-up, a changed word, or a signal: look again.
-    LookAgain,
-    /// The deadline passed.
-    TimedOut,
-}
 
 impl Futex {
     #[inline(always)]
@@ -35,6 +41,10 @@ impl Futex {
 
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.0.fetch_or(bits, order)
+    }
+
+    pub(crate) fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
+        self.0.fetch_and(bits, order)
     }
 
     pub(crate) fn compare_exchange(
@@ -50,10 +60,7 @@ impl Futex {
     /// Sleeps while the word is `expected`, until a wake-up, a signal, or `deadline` (time since boot on
     /// `CLOCK_MONOTONIC`).
     pub(crate) fn sleep(&self, expected: u32, deadline: Duration) -> Woken {
-        let until = libc::timespec {
-            tv_sec: libc::time_t::try_from(deadline.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: libc::c_long::from(deadline.subsec_nanos()),
-        };
+        let until = timespec(deadline);
         // SAFETY: the word and `until` outlive the call, and FUTEX_WAIT_BITSET only reads them.
         let result = unsafe {
             libc::syscall(
@@ -66,13 +73,27 @@ impl Futex {
                 libc::FUTEX_BITSET_MATCH_ANY,
             )
         };
-        match (result == -1).then(Errno::last) {
-            Some(Errno::ETIMEDOUT) => return Woken::TimedOut,
-            None | Some(Errno::EAGAIN | Errno::EINTR) => {}
-            // A filter allows no futexes: look now and then, at little cost.
-            Some(_) => thread::sleep(NAP),
-        }
-        Woken::LookAgain
+        woken(result)
+    }
+
+    /// Sleeps while each word is what is expected of it, until a wake-up of one of them, a signal, or `deadline`. (Linux
+    /// 5.16, and up to 128 words; where that is not to be had it looks once a millisecond.)
+    pub(crate) fn sleep_on_any(words: &[(&Futex, u32)], deadline: Duration) -> Woken {
+        let until = timespec(deadline);
+        let waiters: Vec<Waiter> =
+            words.iter().map(|(futex, expected)| Waiter::new(futex, *expected)).collect();
+        // SAFETY: `waiters` and `until` outlive the call, which only reads them, and so do the words.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_futex_waitv,
+                waiters.as_ptr(),
+                waiters.len(),
+                0,
+                &raw const until,
+                libc::CLOCK_MONOTONIC,
+            )
+        };
+        woken(result)
     }
 
     /// Wakes up to `count` sleepers; how many it woke.

@@ -1,4 +1,4 @@
-//! The futex under loom: a word, and a condition variable in place of the kernel's queue. There are no
+//! The futex under loom: a word, and in place of the kernel's queues one list of those who sleep. There are no
 //! time-outs, so a wake-up that gets lost is a deadlock, which loom reports.
 
 use core::time::Duration;
@@ -6,44 +6,88 @@ use core::time::Duration;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 
+use super::Woken;
+
 /// A 32-bit word that model threads can sleep on.
 #[derive(Debug)]
 pub(crate) struct Futex {
     word: AtomicU32,
-    queue: Mutex<Queue>,
-    woken: Condvar,
 }
 
-/// Sleepers stand in line: which number the next one gets, and up to which they have been woken.
+/// One who sleeps on one word or on several.
+#[derive(Debug)]
+struct Sleeper {
+    number: u32,
+    /// The addresses of the words.
+    words: Vec<usize>,
+    woken: bool,
+}
+
+/// All who sleep, the longest sleepers first.
 #[derive(Debug, Default)]
 struct Queue {
     next: u32,
-    woken_to: u32,
+    sleepers: Vec<Sleeper>,
 }
 
-/// Why a sleep ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// A wake-up or a changed word: look again.
-    LookAgain,
-    /// The deadline passed (never in a model).
-    #[allow(dead_code)]
-    TimedOut,
+loom::lazy_static! {
+    static ref QUEUE: Mutex<Queue> = Mutex::new(Queue::default());
+    static ref WOKEN: Condvar = Condvar::new();
+}
+
+/// One who stands in the queue, whether a thread sleeps or not: what a descriptor in the kernel is.
+#[derive(Debug)]
+pub(crate) struct Ticket(u32);
+
+impl Ticket {
+    /// Stands in line for a wake-up of any of `words`, unless one of them is not what is `expected`: `None`.
+    pub(crate) fn draw(words: &[(&Futex, u32)]) -> Option<Ticket> {
+        let mut queue = QUEUE.lock().expect("a model thread panicked");
+        if words.iter().any(|(futex, expected)| futex.word.load(Ordering::Relaxed) != *expected) {
+            return None;
+        }
+        let number = queue.next;
+        queue.next += 1;
+        let words = words.iter().map(|(futex, _)| futex.address()).collect();
+        queue.sleepers.push(Sleeper { number, words, woken: false });
+        Some(Ticket(number))
+    }
+
+    /// Sleeps until the wake-up.
+    pub(crate) fn wait(self) {
+        let mut queue = QUEUE.lock().expect("a model thread panicked");
+        loop {
+            let at = queue.sleepers.iter().position(|sleeper| sleeper.number == self.0).expect("in line");
+            if queue.sleepers[at].woken {
+                queue.sleepers.remove(at);
+                return;
+            }
+            queue = WOKEN.wait(queue).expect("a model thread panicked");
+        }
+    }
 }
 
 impl Default for Futex {
     fn default() -> Self {
-        Futex { word: AtomicU32::new(0), queue: Mutex::new(Queue::default()), woken: Condvar::new() }
+        Futex { word: AtomicU32::new(0) }
     }
 }
 
 impl Futex {
+    fn address(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
     pub(crate) fn load(&self, order: Ordering) -> u32 {
         self.word.load(order)
     }
 
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
+    }
+
+    pub(crate) fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
+        self.word.fetch_and(bits, order)
     }
 
     pub(crate) fn compare_exchange(
@@ -58,24 +102,29 @@ impl Futex {
 
     /// Sleeps while the word is `expected`, until a wake-up. Compares under the queue's lock, as the kernel
     /// does.
-    pub(crate) fn sleep(&self, expected: u32, _deadline: Duration) -> Woken {
-        let mut queue = self.queue.lock().expect("a model thread panicked");
-        if self.word.load(Ordering::Relaxed) == expected {
-            let number = queue.next;
-            queue.next += 1;
-            while number >= queue.woken_to {
-                queue = self.woken.wait(queue).expect("a model thread panicked");
-            }
+    pub(crate) fn sleep(&self, expected: u32, deadline: Duration) -> Woken {
+        Futex::sleep_on_any(&[(self, expected)], deadline)
+    }
+
+    /// Sleeps while each word is what is expected of it, until a wake-up of one of them.
+    pub(crate) fn sleep_on_any(words: &[(&Futex, u32)], _deadline: Duration) -> Woken {
+        if let Some(ticket) = Ticket::draw(words) {
+            ticket.wait();
         }
         Woken::LookAgain
     }
 
     /// Wakes up to `count` sleepers; how many it woke.
     pub(crate) fn wake(&self, count: u32) -> u32 {
-        let mut queue = self.queue.lock().expect("a model thread panicked");
-        let woken = count.min(queue.next - queue.woken_to);
-        queue.woken_to += woken;
-        self.woken.notify_all();
+        let mut queue = QUEUE.lock().expect("a model thread panicked");
+        let address = self.address();
+        let here = |sleeper: &&mut Sleeper| !sleeper.woken && sleeper.words.contains(&address);
+        let mut woken = 0;
+        for sleeper in queue.sleepers.iter_mut().filter(here).take(count as usize) {
+            sleeper.woken = true;
+            woken += 1;
+        }
+        WOKEN.notify_all();
         woken
     }
 }

@@ -9,6 +9,12 @@ mod futex;
 mod futex;
 
 #[cfg(not(loom))]
+mod semaphore;
+#[cfg(loom)]
+#[path = "semaphore_model.rs"]
+mod semaphore;
+
+#[cfg(not(loom))]
 mod membarrier;
 #[cfg(loom)]
 #[path = "membarrier_model.rs"]
@@ -25,8 +31,19 @@ mod access;
 #[cfg(loom)]
 pub(crate) use access::Access;
 
-pub(crate) use futex::{Futex, Woken};
+pub(crate) use futex::Futex;
+#[cfg(loom)]
+pub(crate) use futex::Ticket;
+#[cfg(loom)]
+pub(crate) use membarrier::no_fence_for_wakers;
 pub(crate) use membarrier::{heavy_fence, light_fence, register};
+pub(crate) use semaphore::Semaphore;
+
+#[cfg(not(loom))]
+use core::time::Duration;
+
+#[cfg(not(loom))]
+use nix::{errno::Errno, libc};
 
 /// An atomic for process-local statics, which loom's own types cannot be.
 pub(crate) use core::sync::atomic::AtomicU32 as LocalU32;
@@ -38,6 +55,41 @@ pub enum Fence {
     Asymmetric,
     /// Both sides run a full fence, because some participant could not register with `membarrier`.
     Symmetric,
+}
+
+/// Why a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// A wake-up, a changed word, or a signal: look again.
+    LookAgain,
+    /// The deadline passed.
+    #[cfg_attr(loom, expect(dead_code, reason = "models have no clock"))]
+    TimedOut,
+}
+
+/// How long to sleep between two looks where the system refuses to wake.
+#[cfg(not(loom))]
+const NAP: Duration = Duration::from_millis(1);
+
+/// What the result of a sleep means.
+#[cfg(not(loom))]
+fn woken(result: libc::c_long) -> Woken {
+    match (result == -1).then(Errno::last) {
+        Some(Errno::ETIMEDOUT) => return Woken::TimedOut,
+        None | Some(Errno::EAGAIN | Errno::EINTR) => {}
+        // The system, or a filter, allows no such sleep: look now and then, at little cost.
+        Some(_) => std::thread::sleep(NAP),
+    }
+    Woken::LookAgain
+}
+
+/// A time as the system takes it.
+#[cfg(not(loom))]
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(time.subsec_nanos()),
+    }
 }
 
 /// Tells the processor that this is a polling loop: one `pause`.

@@ -3,14 +3,18 @@
 //! A wait is a bell and closures; it knows nothing of rings.
 
 pub(crate) mod bell;
+mod budget;
+mod many;
 mod pauses;
 
 use core::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::layout::bell::BellLine;
 use crate::sync::Woken;
+use bell::Sleeper;
+pub(crate) use budget::Budget;
+pub(crate) use many::sleep_at_any;
 pub(crate) use pauses::pauses_in;
 
 /// Polls between two looks at the clock.
@@ -24,7 +28,9 @@ pub enum Wait {
     /// interval it asks the kernel whether the peer lives; the `try_` calls make no system call but to wake a
     /// peer that sleeps.
     Spin,
-    /// Spins for a while (25 µs unless told otherwise), about as long as a wake-up takes, then sleeps.
+    /// Spins for a while, then sleeps: at most for as long as a wake-up takes (25 µs unless told otherwise), at least for
+    /// a sixteenth of that, and in between for as long as recent waits say that it pays. Does not spin where the other
+    /// side was last seen on the same processor.
     #[default]
     Adaptive,
     /// Sleeps at once: no processor time is spent on waiting.
@@ -35,7 +41,9 @@ pub enum Wait {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) how: Wait,
-    /// How long `Adaptive` spins before it sleeps.
+    /// When the wait began, on the monotonic clock.
+    pub(crate) began: Duration,
+    /// How long to spin before the first sleep, if it is to be `Adaptive`.
     pub(crate) spin: Duration,
     /// How often to look whether the peer lives, and the longest that a lost wake-up can cost.
     pub(crate) interval: Duration,
@@ -73,12 +81,13 @@ pub(crate) trait Condition {
 
 /// Waits until `condition` finds something; `None` when the deadline passed first.
 pub(crate) fn wait<C: Condition>(
-    bell: &BellLine,
+    sleeper: Sleeper<'_>,
     patience: &Patience,
     condition: &mut C,
 ) -> Option<C::Found> {
     let started = now();
     let mut waiting = Waiting {
+        sleeper,
         patience,
         check_at: match patience.how {
             Wait::Spin => started.saturating_add(condition.check_again(patience.interval)),
@@ -91,33 +100,9 @@ pub(crate) fn wait<C: Condition>(
         }),
         announced: None,
     };
-    let mut time = started;
-    loop {
-        if time < waiting.spin_until {
-            match waiting.spin(condition, time) {
-                Over::Found(found) => return Some(found),
-                Over::Late => return condition.last_look(),
-                Over::Spun(now) => time = now,
-            }
-        }
-        if let Some(found) = waiting.check(condition, time) {
-            return Some(found);
-        }
-        // What it saw since the last check may ask for an earlier one.
-        let soonest = time.saturating_add(condition.check_again(patience.interval));
-        waiting.check_at = waiting.check_at.min(soonest);
-        let woken = match waiting.sleep(bell, condition) {
-            Ok(found) => return Some(found),
-            Err(woken) => woken,
-        };
-        time = now();
-        if patience.is_over(time) {
-            return condition.last_look();
-        }
-        if woken == Woken::LookAgain && patience.how == Wait::Adaptive {
-            waiting.spin_until = time.saturating_add(patience.spin);
-        }
-    }
+    let found = waiting.until_found(condition, started);
+    waiting.withdraw();
+    found
 }
 
 fn poll_some<C: Condition>(condition: &mut C) -> Option<C::Found> {
@@ -126,6 +111,7 @@ fn poll_some<C: Condition>(condition: &mut C) -> Option<C::Found> {
 
 /// A wait in progress.
 struct Waiting<'a> {
+    sleeper: Sleeper<'a>,
     patience: &'a Patience,
     /// When to look next whether the peer lives.
     check_at: Duration,
@@ -145,6 +131,36 @@ enum Over<T> {
 }
 
 impl Waiting<'_> {
+    /// Spins, checks and sleeps in turns.
+    fn until_found<C: Condition>(&mut self, condition: &mut C, mut time: Duration) -> Option<C::Found> {
+        loop {
+            if time < self.spin_until {
+                match self.spin(condition, time) {
+                    Over::Found(found) => return Some(found),
+                    Over::Late => return condition.last_look(),
+                    Over::Spun(now) => time = now,
+                }
+            }
+            if let Some(found) = self.check(condition, time) {
+                return Some(found);
+            }
+            // What it saw since the last check may ask for an earlier one.
+            let soonest = time.saturating_add(condition.check_again(self.patience.interval));
+            self.check_at = self.check_at.min(soonest);
+            let woken = match self.sleep(condition) {
+                Ok(found) => return Some(found),
+                Err(woken) => woken,
+            };
+            time = now();
+            if self.patience.is_over(time) {
+                return condition.last_look();
+            }
+            if woken == Woken::LookAgain && self.patience.how == Wait::Adaptive {
+                self.spin_until = time.saturating_add(self.patience.spin);
+            }
+        }
+    }
+
     fn spin<C: Condition>(&mut self, condition: &mut C, mut time: Duration) -> Over<C::Found> {
         while time < self.spin_until {
             if let Some(found) = poll_some(condition) {
@@ -175,12 +191,13 @@ impl Waiting<'_> {
 
     /// Announces a sleep and looks, unless an announcement still stands; sleeps until the next check or the deadline;
     /// looks.
-    fn sleep<C: Condition>(&mut self, bell: &BellLine, condition: &mut C) -> Result<C::Found, Woken> {
-        let announced = match self.announced.take() {
+    fn sleep<C: Condition>(&mut self, condition: &mut C) -> Result<C::Found, Woken> {
+        let announced = match self.announced {
             Some(announced) => announced,
             None => {
                 condition.before_sleep();
-                let announced = bell::announce(bell);
+                let announced = self.sleeper.announce();
+                self.announced = Some(announced);
                 if let Some(found) = condition.look() {
                     return Ok(found);
                 }
@@ -188,12 +205,19 @@ impl Waiting<'_> {
             }
         };
         let until = self.patience.deadline.map_or(self.check_at, |deadline| deadline.min(self.check_at));
-        let woken = bell::sleep(bell, announced, until);
-        if woken == Woken::TimedOut {
-            // Whoever rings from now on still changes the word.
-            self.announced = Some(announced);
+        let woken = self.sleeper.sleep(announced, until);
+        if woken == Woken::LookAgain {
+            // Whoever woke this one has taken the announcement. (After a time-out it stands.)
+            self.announced = None;
         }
         condition.look().ok_or(woken)
+    }
+
+    /// Takes an announcement back that nobody answered.
+    fn withdraw(&mut self) {
+        if let Some(announced) = self.announced.take() {
+            self.sleeper.withdraw(announced);
+        }
     }
 }
 
@@ -211,6 +235,8 @@ impl Patience {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::layout::bell::BellLine;
+    use bell::WokenBy;
 
     /// Finds something at a certain look or check, and counts.
     #[derive(Default)]
@@ -246,9 +272,14 @@ mod tests {
         }
     }
 
+    fn wait(bell: &BellLine, patience: &Patience, condition: &mut Nth) -> Option<()> {
+        super::wait(Sleeper { bell, by: WokenBy::Word, alone: true }, patience, condition)
+    }
+
     fn patience(how: Wait) -> Patience {
         let ms = Duration::from_millis;
-        Patience { how, spin: ms(2), interval: ms(5), deadline: Some(now() + ms(40)) }
+        let (began, deadline) = (now(), Some(now() + ms(40)));
+        Patience { how, began, spin: ms(2), interval: ms(5), deadline }
     }
 
     #[test]

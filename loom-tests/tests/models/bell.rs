@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
-use ringway::model::Bell;
 use ringway::model::record::Ring;
+use ringway::model::{Bell, no_fence_for_wakers};
 use ringway_loom_tests::outcomes;
 use ringway_loom_tests::record::{find, look, read, send};
 
@@ -131,6 +131,18 @@ impl Messages {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(drop)
     }
 
+    /// Somebody who waits for one as a consumer of a slot ring does, in a thread of its own: a call that came while it
+    /// found a message without one may have been another's, so it is passed on while messages are left.
+    fn consumer(&self, bell: &Bell) -> thread::JoinHandle<()> {
+        let (bell, messages) = (bell.clone(), self.clone());
+        thread::spawn(move || {
+            bell.wait(|| messages.take());
+            if messages.0.load(Ordering::Relaxed) > 0 {
+                bell.ring_some(1);
+            }
+        })
+    }
+
     /// Somebody who waits for one, in a thread of its own.
     fn taker(&self, bell: &Bell) -> thread::JoinHandle<()> {
         let (bell, messages) = (bell.clone(), self.clone());
@@ -252,5 +264,166 @@ fn a_producer_sleeps_until_there_is_room() {
         }
         producing.join().unwrap();
         received
+    });
+}
+
+/// An announcement that was taken back wakes nobody in vain, and hides no later sleeper.
+#[test]
+fn an_announcement_is_taken_back() {
+    outcomes(None, [(false, false), (false, true), (true, false), (true, true)], || {
+        let (bell, first, second) = (Ring::new(64).data_bell().alone(), Flag::new(), Flag::new());
+        let waiting = {
+            let (bell, first, second) = (bell.clone(), first.clone(), second.clone());
+            thread::spawn(move || {
+                bell.wait(|| first.seen());
+                bell.wait(|| second.seen());
+            })
+        };
+        first.raise();
+        let woken = bell.ring();
+        second.raise();
+        let woken = (woken, bell.ring());
+        waiting.join().unwrap();
+        woken
+    });
+}
+
+/// As `a_sleeper_is_woken`, by its semaphore.
+#[test]
+fn a_sleeper_is_woken_by_its_semaphore() {
+    outcomes(None, [false, true], || {
+        let (bell, flag) = (Ring::new(64).data_bell().with_semaphores(1), Flag::new());
+        let waiting = waiter(&bell.by_semaphore(0), &flag);
+        flag.raise();
+        let woken = bell.ring();
+        waiting.join().unwrap();
+        woken
+    });
+}
+
+/// One sleeps at its semaphore, the other on the word.
+#[test]
+fn sleepers_of_both_kinds_are_woken_by_one_ring() {
+    outcomes(Some(2), [false, true], || {
+        let (bell, flag) = (Ring::new(64).data_bell().with_semaphores(1), Flag::new());
+        let waiting = [waiter(&bell.by_semaphore(0), &flag), waiter(&bell, &flag)];
+        flag.raise();
+        let woken = bell.ring();
+        for waiting in waiting {
+            waiting.join().unwrap();
+        }
+        woken
+    });
+}
+
+#[test]
+fn one_semaphore_is_posted_for_each_message() {
+    outcomes(Some(2), [(false, false), (false, true), (true, false), (true, true)], || {
+        let (bell, messages) = (Ring::new(64).data_bell().with_semaphores(2), Messages::new());
+        let waiting = [0, 1].map(|own| messages.consumer(&bell.by_semaphore(own)));
+        let ring_one = || {
+            messages.publish(1);
+            bell.ring_some(1)
+        };
+        let woken = (ring_one(), ring_one());
+        for waiting in waiting {
+            waiting.join().unwrap();
+        }
+        woken
+    });
+}
+
+/// Two bells, and one who waits for whichever is rung.
+#[test]
+fn a_sleeper_at_two_bells_is_woken_by_either() {
+    outcomes(Some(3), [(0, 1), (1, 0)], || {
+        let bells = [Ring::new(64).data_bell().alone(), Ring::new(64).data_bell().alone()];
+        let flags = [Flag::new(), Flag::new()];
+        let waiting = {
+            let (bells, flags) = (bells.clone(), flags.clone());
+            thread::spawn(move || {
+                let look = || (0..2).find(|at| flags[*at].seen().is_some());
+                let first = Bell::wait_at_any(&bells, look);
+                let second = Bell::wait_at_any(&bells, || flags[1 - first].seen().map(|()| 1 - first));
+                (first, second)
+            })
+        };
+        let other = {
+            let (bell, flag) = (bells[1].clone(), flags[1].clone());
+            thread::spawn(move || {
+                flag.raise();
+                bell.ring();
+            })
+        };
+        flags[0].raise();
+        bells[0].ring();
+        other.join().unwrap();
+        waiting.join().unwrap()
+    });
+}
+
+/// A descriptor that is armed becomes readable; and it is armed anew after that.
+#[test]
+fn an_armed_descriptor_becomes_readable() {
+    outcomes(None, ["found", "readable"], || {
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        let waking = {
+            let (bell, flag) = (bell.clone(), flag.clone());
+            thread::spawn(move || {
+                bell.ring();
+                flag.raise();
+                bell.ring();
+            })
+        };
+        let mut how = "found";
+        while let Err(armed) = bell.arm(|| flag.seen()) {
+            how = "readable";
+            armed.wait();
+        }
+        waking.join().unwrap();
+        how
+    });
+}
+
+/// The waker was interrupted before its store: what the sleeper did before the interrupt, it sees.
+#[test]
+fn a_waker_interrupted_early_sees_the_sleeper() {
+    outcomes(None, [true], || {
+        no_fence_for_wakers();
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        let announced = bell.announce();
+        // The interrupt.
+        let waking = {
+            let (bell, flag) = (bell.clone(), flag.clone());
+            thread::spawn(move || {
+                flag.raise();
+                bell.ring()
+            })
+        };
+        if flag.seen().is_none() {
+            bell.sleep(announced);
+        }
+        waking.join().unwrap()
+    });
+}
+
+/// The waker was interrupted after its look: what it did before the interrupt, the sleeper sees.
+#[test]
+fn a_waker_interrupted_late_is_seen_by_the_sleeper() {
+    outcomes(None, [false, true], || {
+        no_fence_for_wakers();
+        let (bell, flag) = (Ring::new(64).data_bell(), Flag::new());
+        let waking = {
+            let (bell, flag) = (bell.clone(), flag.clone());
+            thread::spawn(move || {
+                flag.raise();
+                bell.ring()
+            })
+        };
+        bell.announce();
+        // The interrupt.
+        let woken = waking.join().unwrap();
+        flag.seen().expect("the second look finds what was published before the interrupt");
+        woken
     });
 }

@@ -16,6 +16,8 @@ use std::os::fd::OwnedFd;
 use super::end::End;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
+use crate::channel::endpoint::Endpoint;
+use crate::channel::waiter::Waits;
 use crate::error::{OpenError, RecvError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
@@ -39,7 +41,7 @@ impl Consumer {
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.forgive();
         if ring.repairs().0 > 0 {
-            end.ring(&end.control.data.bell);
+            end.ring_consumers();
         }
         let mut consumer = Consumer { ring, end, tune };
         consumer.tell_freed();
@@ -116,7 +118,7 @@ impl Consumer {
         self.begin()?;
         match self.seek()? {
             Seek::Ready => Ok(()),
-            seen => self.wait(seen, &self.end.patience(timeout)),
+            seen => self.wait(seen, &self.end.begin_wait(timeout)),
         }
     }
 
@@ -204,7 +206,7 @@ impl Consumer {
 
     fn tell_freed(&mut self) {
         if self.ring.take_freed() {
-            self.end.ring(&self.end.control.space_bell);
+            self.end.ring_producers();
         }
     }
 
@@ -224,24 +226,24 @@ impl Consumer {
             if patience.as_ref().is_some_and(Patience::is_spent) {
                 return Err(self.out_of_time(seen));
             }
-            let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
+            let patience = patience.get_or_insert_with(|| self.end.begin_wait(timeout));
             self.wait(seen, patience)?;
         };
-        if patience.is_some() && matches!(self.seek(), Ok(Seek::Ready)) {
-            // Each message woke one sleeper at most, perhaps before it could be taken: pass it on.
-            self.end.ring_some(1);
+        if patience.is_some() {
+            // Each message woke one sleeper at most, perhaps before it could be taken.
+            self.pass_on();
         }
         Ok(Message::new(self, found, true))
     }
 
     /// Waits until there is a message, after a look that has `seen` none.
     fn wait(&mut self, seen: Seek, patience: &Patience) -> Result<(), RecvError> {
-        self.end.note_wait();
-        let control = self.end.control.clone();
+        let seat = self.end.seat();
         let mut next = Next { consumer: self, seen, polls: 0, checks: 0 };
-        let found = wait::wait(&control.data.bell, patience, &mut next);
-        next.consumer.end.line.set_asleep(false);
+        let found = wait::wait(seat.sleeper(), patience, &mut next);
         let seen = next.seen;
+        self.end.line.set_asleep(false);
+        self.end.end_wait(patience);
         found.unwrap_or_else(|| Err(self.out_of_time(seen)))
     }
 
@@ -265,7 +267,7 @@ impl Consumer {
         let repaired = self.ring.sweep(&self.end, &died)?;
         self.tell_freed();
         if repaired {
-            self.end.ring(&self.end.control.data.bell);
+            self.end.ring_consumers();
         }
         Ok(())
     }
@@ -276,7 +278,7 @@ impl Consumer {
         // What a forked child inherited is the parent's to release.
         if self.end.is_home() {
             self.ring.release_held(found);
-            self.end.ring(&self.end.control.space_bell);
+            self.end.ring_producers();
         }
     }
 
@@ -284,7 +286,7 @@ impl Consumer {
     pub(super) fn release(&mut self) {
         if self.end.is_home() && self.ring.holds() {
             self.ring.release();
-            self.end.ring(&self.end.control.space_bell);
+            self.end.ring_producers();
         }
     }
 
@@ -365,8 +367,31 @@ impl Drop for Consumer {
     }
 }
 
+impl Waits for Consumer {
+    type Wanted<'a> = Next<'a>;
+
+    fn wanted(&mut self) -> Next<'_> {
+        Next { consumer: self, seen: Seek::Empty, polls: 0, checks: 0 }
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.end
+    }
+
+    fn rise(&self) {
+        self.end.line.set_asleep(false);
+    }
+
+    fn pass_on(&mut self) {
+        if matches!(self.seek(), Ok(Seek::Ready)) {
+            self.end.ring_some(1);
+        }
+    }
+}
+
 /// A message, or a reason why there will be none.
-struct Next<'a> {
+#[derive(Debug)]
+pub(crate) struct Next<'a> {
     consumer: &'a mut Consumer,
     /// What the last look saw.
     seen: Seek,

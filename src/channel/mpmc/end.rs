@@ -1,6 +1,7 @@
 //! What every end of an `mpmc` ring has: an endpoint, the control lines, and a view of all participants.
 
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::channel::peer::Peer;
 use crate::channel::window::table_of;
 use crate::channel::{Backing, Geometry};
 use crate::error::OpenError;
+use crate::layout::bell::BellLine;
 use crate::layout::mpmc::{Control, Sizes};
 use crate::layout::participant::{Counters, Participant, Said, line_at};
 use crate::layout::{self, Role, Shared};
@@ -42,7 +44,12 @@ impl End {
         let layout::Sizes::Mpmc(sizes) = segment.header.sizes else {
             unreachable!("a request for an mpmc ring opens no other")
         };
-        let endpoint = Endpoint::new(segment, role, backing, patience);
+        let bell_at = match role {
+            Role::Producer => offset_of!(Control, space_bell),
+            Role::Consumer => offset_of!(Control, data),
+        };
+        let bell_at = sizes.control_at() + bell_at as u64;
+        let endpoint = Endpoint::new(segment, role, backing, patience, bell_at);
         let control: Shared<Control> = endpoint.segment.mapping.part(sizes.control_at());
         let end = End { endpoint, control, sizes, misses: Cell::new(0), called: Cell::new(0) };
         // Before anything is taken: whoever dies from now on is looked for.
@@ -74,8 +81,8 @@ impl End {
     /// Says goodbye, and wakes everybody to hear it.
     pub(super) fn say_goodbye(&self, drained: impl FnOnce() -> bool) {
         let tell = || {
-            bell::ring(&self.control.data.bell);
-            bell::ring(&self.control.space_bell);
+            self.ring_consumers();
+            self.ring_producers();
         };
         self.endpoint.say_goodbye(tell, drained);
         // Who looked meanwhile has seen that the lease was held, and sleeps again.
@@ -211,6 +218,9 @@ impl End {
 
     /// A call found nothing and is not to wait: is it time to look whether somebody died?
     pub(super) fn missed(&self) -> bool {
+        if self.takes_suspicion() {
+            return true;
+        }
         let misses = self.misses.get().wrapping_add(1);
         self.misses.set(misses);
         if !misses.is_multiple_of(MISSES) {
@@ -219,12 +229,46 @@ impl End {
         self.is_due()
     }
 
-    /// Rings `bell` for one of those who wait for each of `count` messages.
+    /// Wakes one of the consumers that wait for each of `count` messages.
     #[inline(always)]
     pub(super) fn ring_some(&self, count: u32) {
-        if !crate::BARE && bell::ring_some(&self.control.data.bell, count) {
-            self.note_wake();
+        if crate::BARE {
+            return;
         }
+        let bell = &self.control.data.bell;
+        let rung = bell::ring_some(bell, count);
+        if rung.found_somebody() {
+            self.answer(bell, rung, self.lines(Role::Consumer));
+        }
+    }
+
+    /// Wakes all consumers that wait.
+    #[inline(always)]
+    pub(super) fn ring_consumers(&self) {
+        self.ring(&self.control.data.bell, Role::Consumer);
+    }
+
+    /// Wakes all producers that wait.
+    #[inline(always)]
+    pub(super) fn ring_producers(&self) {
+        self.ring(&self.control.space_bell, Role::Producer);
+    }
+
+    /// Rings `bell` for those with `role`.
+    #[inline(always)]
+    fn ring(&self, bell: &BellLine, role: Role) {
+        if crate::BARE {
+            return;
+        }
+        let rung = bell::ring(bell);
+        if rung.found_somebody() {
+            self.answer(bell, rung, self.lines(role));
+        }
+    }
+
+    /// How to wait for the other side, for at most `timeout`. Notes that a call waits.
+    pub(super) fn begin_wait(&self, timeout: Option<Duration>) -> Patience {
+        self.endpoint.begin_wait(timeout, self.lines(self.peer_role()).map(|(_, line)| line))
     }
 
     pub(super) fn counters(&self, (messages, bytes): (u64, u64), repairs: (u64, u64, u64)) -> Counters {

@@ -48,6 +48,7 @@ pub use drain::Drain;
 pub use message::Message;
 pub use options::Options;
 pub use producer::Producer;
+pub use room::Room;
 
 use crate::error::OpenError;
 use crate::segment::address::Address;

@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::os::fd::OwnedFd;
 
 use super::end::End;
-use super::room::Room;
-use super::{Batch, Claim, Peer};
+use super::room::Space;
+use super::{Batch, Claim, Peer, Room};
 use crate::channel::Geometry;
 use crate::error::{OpenError, SendError};
 use crate::layout::Role;
@@ -29,7 +29,7 @@ impl Producer {
             .map_err(|corrupt| end.refuse(corrupt))?;
         end.forgive();
         if ring.tombstones() > 0 {
-            end.ring(&end.control.data.bell);
+            end.ring_consumers();
         }
         Ok(Producer { ring, end, yielding: None })
     }
@@ -158,7 +158,7 @@ impl Producer {
                     {
                         break Err(self.out_of_time(holder));
                     }
-                    let patience = patience.get_or_insert_with(|| self.end.patience(timeout));
+                    let patience = patience.get_or_insert_with(|| self.end.begin_wait(timeout));
                     if let Err(error) = self.wait_after(refused, len, patience) {
                         break Err(error);
                     }
@@ -226,11 +226,16 @@ impl Producer {
         match self.ring.fits(len as u64) {
             Ok(()) => Ok(()),
             Err(refused) => {
-                let waited = self.wait_after(Some(refused), len, &self.end.patience(timeout));
+                let waited = self.wait_after(Some(refused), len, &self.end.begin_wait(timeout));
                 self.end_turn();
                 waited
             }
         }
+    }
+
+    /// Room for a message of `len` bytes, to be waited for together with other things.
+    pub fn room(&mut self, len: usize) -> Room<'_> {
+        Room { producer: self, len }
     }
 
     /// Waits for room after a refusal, if that is what was lacking.
@@ -245,12 +250,12 @@ impl Producer {
             Some(Refused::Full { holder, .. }) => holder,
             other => return Err(self.now_or_never(other, len)),
         };
-        self.end.note_wait();
-        let control = self.end.control.clone();
-        let mut room = Room::new(self, len as u64, holder);
-        let found = wait::wait(&control.space_bell, patience, &mut room);
+        let seat = self.end.seat();
+        let mut room = Space::new(self, len as u64, holder);
+        let found = wait::wait(seat.sleeper(), patience, &mut room);
         let holder = room.holder();
         self.end.line.set_asleep(false);
+        self.end.end_wait(patience);
         found.unwrap_or_else(|| Err(self.out_of_time(holder)))
     }
 
@@ -273,7 +278,7 @@ impl Producer {
     /// The producer's turn is over, if it had it: others may go on.
     fn end_turn(&mut self) {
         if self.ring.end_turn() {
-            self.end.ring(&self.end.control.space_bell);
+            self.end.ring_producers();
         }
     }
 
@@ -322,8 +327,8 @@ impl Producer {
             return Ok(());
         }
         if self.ring.sweep(&self.end, &died)? {
-            self.end.ring(&self.end.control.data.bell);
-            self.end.ring(&self.end.control.space_bell);
+            self.end.ring_consumers();
+            self.end.ring_producers();
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 use core::time::Duration;
 
 use super::{Peer, Producer};
+use crate::channel::endpoint::Endpoint;
+use crate::channel::waiter::Waits;
 use crate::error::SendError;
 use crate::ring::slots::{Refused, Turn};
 use crate::sync::pause;
@@ -11,8 +13,37 @@ use crate::wait::{self, Condition, now};
 /// How long a large message waits before it asks small ones to let it pass.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// Room for a message of a certain length, as something to wait for together with others: see
+/// [`Select`](crate::Select). Takes nothing, and another producer may be quicker: send after it was found.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is waited for"]
+pub struct Room<'a> {
+    pub(super) producer: &'a mut Producer,
+    pub(super) len: usize,
+}
+
+impl Waits for Room<'_> {
+    type Wanted<'a>
+        = Space<'a>
+    where
+        Self: 'a;
+
+    fn wanted(&mut self) -> Space<'_> {
+        Space::new(self.producer, self.len as u64, 0)
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.producer.end
+    }
+
+    fn rise(&self) {
+        self.producer.end.line.set_asleep(false);
+    }
+}
+
 /// Room for a message of `len` bytes, or a reason why there will be none.
-pub(super) struct Room<'a> {
+#[derive(Debug)]
+pub(crate) struct Space<'a> {
     producer: &'a mut Producer,
     len: u64,
     /// Who holds the slot that is needed; 0: nobody.
@@ -25,9 +56,9 @@ pub(super) struct Room<'a> {
     checks: u32,
 }
 
-impl<'a> Room<'a> {
+impl<'a> Space<'a> {
     pub(super) fn new(producer: &'a mut Producer, len: u64, holder: u32) -> Self {
-        Room { producer, len, holder, yields: None, asks_at: None, polls: 0, checks: 0 }
+        Space { producer, len, holder, yields: None, asks_at: None, polls: 0, checks: 0 }
     }
 
     /// Who holds the slot that the last look found to be needed; 0: nobody.
@@ -64,7 +95,7 @@ impl<'a> Room<'a> {
     }
 }
 
-impl Condition for Room<'_> {
+impl Condition for Space<'_> {
     type Found = Result<(), SendError>;
 
     fn poll(&mut self) -> Option<Self::Found> {

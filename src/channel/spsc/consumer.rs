@@ -7,6 +7,8 @@ use super::end::End;
 use super::message::OnDrop;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
+use crate::channel::endpoint::Endpoint;
+use crate::channel::waiter::Waits;
 use crate::error::{OpenError, RecvError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Found};
@@ -52,8 +54,8 @@ impl Consumer {
     /// [`Tune`] says.
     ///
     /// # Errors
-    /// [`RecvError::Empty`]; else as [`Consumer::recv`], but a dead producer is not noticed (ask
-    /// [`Consumer::peer`]).
+    /// [`RecvError::Empty`]; else as [`Consumer::recv`], but a dead producer is noticed only after something that waits
+    /// for this ring has found it (such as [`Select`](crate::Select)); [`Consumer::peer`] asks.
     #[inline]
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
@@ -127,6 +129,11 @@ impl Consumer {
         if self.ring.poll() {
             return self.take();
         }
+        if self.end.takes_suspicion()
+            && let Some(found) = (Next { consumer: self }).check()
+        {
+            return found.and_then(|()| self.take());
+        }
         Err(if closed { RecvError::Closed } else { RecvError::Empty })
     }
 
@@ -158,11 +165,11 @@ impl Consumer {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
-        self.end.note_wait();
-        let patience = self.end.patience(timeout);
-        let control = self.end.control.clone();
-        let mut next = Next { consumer: self };
-        wait::wait(&control.data_bell, &patience, &mut next).unwrap_or(Err(RecvError::TimedOut))
+        let patience = self.end.begin_wait(timeout);
+        let seat = self.end.seat();
+        let found = wait::wait(seat.sleeper(), &patience, &mut Next { consumer: self });
+        self.end.end_wait(&patience);
+        found.unwrap_or(Err(RecvError::TimedOut))
     }
 
     #[inline(always)]
@@ -250,8 +257,21 @@ impl Drop for Consumer {
     }
 }
 
+impl Waits for Consumer {
+    type Wanted<'a> = Next<'a>;
+
+    fn wanted(&mut self) -> Next<'_> {
+        Next { consumer: self }
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.end
+    }
+}
+
 /// A message, or a reason why there will be none.
-struct Next<'a> {
+#[derive(Debug)]
+pub(crate) struct Next<'a> {
     consumer: &'a mut Consumer,
 }
 

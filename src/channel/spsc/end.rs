@@ -1,6 +1,9 @@
 //! What both ends of an `spsc` ring have: an endpoint, the control lines, and the one peer's line.
 
+use core::iter;
+use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
+use core::time::Duration;
 
 use super::durability::Durability;
 use crate::channel::endpoint::Endpoint;
@@ -37,7 +40,11 @@ impl End {
         let layout::Sizes::Spsc(sizes) = segment.header.sizes else {
             unreachable!("a request for an spsc ring opens no other")
         };
-        let endpoint = Endpoint::new(segment, role, backing, patience);
+        let bell_at = match role {
+            Role::Producer => offset_of!(Control, space_bell),
+            Role::Consumer => offset_of!(Control, data_bell),
+        };
+        let endpoint = Endpoint::new(segment, role, backing, patience, CONTROL_AT + bell_at as u64);
         let mapping = &endpoint.segment.mapping;
         let peer = endpoint.header().sizes.ids(endpoint.peer_role()).start;
         let end = End {
@@ -76,10 +83,30 @@ impl End {
 
     /// Says goodbye, and wakes the peer to hear it.
     pub(super) fn say_goodbye(&self, bell: &BellLine, drained: impl FnOnce() -> bool) {
-        let tell = || {
-            bell::ring(bell);
-        };
-        self.endpoint.say_goodbye(tell, drained);
+        self.endpoint.say_goodbye(|| self.ring(bell), drained);
+    }
+
+    /// Rings `bell` for the peer.
+    #[inline(always)]
+    pub(super) fn ring(&self, bell: &BellLine) {
+        if crate::BARE {
+            return;
+        }
+        let rung = bell::ring(bell);
+        if rung.found_somebody() {
+            self.answer(bell, rung, self.peers());
+        }
+    }
+
+    /// The peer's number and line.
+    fn peers(&self) -> impl Iterator<Item = (u32, Shared<Participant>)> {
+        let ids = self.header().sizes.ids(self.peer_role());
+        iter::once((ids.start, self.peer_line.clone()))
+    }
+
+    /// How to wait for the peer, for at most `timeout`. Notes that a call waits.
+    pub(super) fn begin_wait(&self, timeout: Option<Duration>) -> Patience {
+        self.endpoint.begin_wait(timeout, iter::once(self.peer_line.clone()))
     }
 
     pub(super) fn sizes(&self) -> Sizes {

@@ -33,7 +33,7 @@ pub use drain::Drain;
 pub use durability::Recovery;
 pub use message::Message;
 pub use options::Options;
-pub use producer::Producer;
+pub use producer::{Producer, Room};
 pub use typed::{TypedClaim, TypedConsumer, TypedMessage, TypedOptions, TypedProducer};
 
 use crate::error::OpenError;

@@ -16,7 +16,7 @@ use crate::channel::settle;
 use crate::channel::{Backing, Tune};
 use crate::error::OpenError;
 use crate::layout::spsc::Sizes;
-use crate::layout::{self, Role};
+use crate::layout::{self, Role, Wake};
 use crate::segment::address::Address;
 use crate::segment::mapping::Mapping;
 use crate::segment::{self, Owner, Request, Segment};
@@ -136,6 +136,13 @@ impl Options {
     /// obtained.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.common.huge_pages = huge_pages;
+        self
+    }
+
+    /// What those who sleep in a blocking call are woken by, on both sides; a property of the ring, so whoever opens one
+    /// takes it as it is.
+    pub fn wake(mut self, wake: Wake) -> Self {
+        self.common.wake = wake;
         self
     }
 

@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use super::end::End;
 use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
+use crate::channel::endpoint::Endpoint;
+use crate::channel::waiter::Waits;
 use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Claimed, Refused};
@@ -59,8 +61,8 @@ impl Producer {
     /// Sends a copy of `message` if there is room now. Makes no system call but to wake a sleeping consumer.
     ///
     /// # Errors
-    /// [`SendError::Full`]; else as [`Producer::send`], but a dead consumer is not noticed (ask
-    /// [`Producer::peer`]).
+    /// [`SendError::Full`]; else as [`Producer::send`], but a dead consumer is noticed only after something that waits
+    /// for this ring has found it (such as [`Select`](crate::Select)); [`Producer::peer`] asks.
     #[inline]
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.try_send_tagged(0, message)
@@ -206,6 +208,11 @@ impl Producer {
         }
     }
 
+    /// Room for a message of `len` bytes, to be waited for together with other things.
+    pub fn room(&mut self, len: usize) -> Room<'_> {
+        Room { producer: self, len }
+    }
+
     /// Waits for room after a refusal, if that is what was lacking.
     #[cold]
     pub(super) fn wait_after(
@@ -218,11 +225,11 @@ impl Producer {
             Some(Refused::Full { .. }) if self.end.durability.failed().is_none() => {}
             other => return Err(self.now_or_never(other, len)),
         }
-        self.end.note_wait();
-        let patience = self.end.patience(timeout);
-        let control = self.end.control.clone();
-        let mut room = Room { producer: self, len: len as u64, polls: 0 };
-        wait::wait(&control.space_bell, &patience, &mut room).unwrap_or(Err(SendError::TimedOut))
+        let patience = self.end.begin_wait(timeout);
+        let seat = self.end.seat();
+        let found = wait::wait(seat.sleeper(), &patience, &mut Space::new(self, len));
+        self.end.end_wait(&patience);
+        found.unwrap_or(Err(SendError::TimedOut))
     }
 
     /// The error of a call that does not wait.
@@ -235,9 +242,14 @@ impl Producer {
             Some(Refused::Full { need, free }) => match self.end.durability.failed() {
                 Some(error) => SendError::Sync(error),
                 None if self.has_lost_its_consumer(len) => SendError::Closed,
-                None => SendError::Full { need, free },
+                None => self.suspected(len).unwrap_or(SendError::Full { need, free }),
             },
         }
+    }
+
+    /// Why there will be no room, if a wait has found that out just before.
+    fn suspected(&mut self, len: usize) -> Option<SendError> {
+        if self.end.takes_suspicion() { Space::new(self, len).check()?.err() } else { None }
     }
 
     /// Has the consumer said goodbye without leaving room for a message of `len` bytes?
@@ -316,14 +328,43 @@ impl Drop for Producer {
     }
 }
 
+/// Room for a message of a certain length, as something to wait for together with others: see
+/// [`Select`](crate::Select). Takes nothing: send after it was found.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is waited for"]
+pub struct Room<'a> {
+    producer: &'a mut Producer,
+    len: usize,
+}
+
+impl Waits for Room<'_> {
+    type Wanted<'a>
+        = Space<'a>
+    where
+        Self: 'a;
+
+    fn wanted(&mut self) -> Space<'_> {
+        Space::new(self.producer, self.len)
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.producer.end
+    }
+}
+
 /// Room for a message of `len` bytes, or a reason why there will be none.
-struct Room<'a> {
+#[derive(Debug)]
+pub(crate) struct Space<'a> {
     producer: &'a mut Producer,
     len: u64,
     polls: u32,
 }
 
-impl Room<'_> {
+impl<'a> Space<'a> {
+    fn new(producer: &'a mut Producer, len: usize) -> Self {
+        Space { producer, len: len as u64, polls: 0 }
+    }
+
     fn found(&mut self, fits: Result<bool, crate::Corrupt>) -> Option<Result<(), SendError>> {
         match fits {
             Ok(false) if self.producer.end.sizes().durable => self.found_by_sync(),
@@ -357,7 +398,7 @@ impl Room<'_> {
     }
 }
 
-impl Condition for Room<'_> {
+impl Condition for Space<'_> {
     type Found = Result<(), SendError>;
 
     fn poll(&mut self) -> Option<Self::Found> {
