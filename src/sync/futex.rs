@@ -47,6 +47,11 @@ impl Futex {
         self.0.compare_exchange(current, new, success, failure)
     }
 
+    /// Where the word is, for the kernel.
+    pub(crate) fn address(&self) -> *const u32 {
+        self.0.as_ptr()
+    }
+
     /// Sleeps while the word is `expected`, until a wake-up, a signal, or `deadline` (time since boot on
     /// `CLOCK_MONOTONIC`).
     pub(crate) fn sleep(&self, expected: u32, deadline: Duration) -> Woken {

@@ -9,6 +9,10 @@ mod futex;
 mod futex;
 
 #[cfg(not(loom))]
+mod futex_any;
+mod home;
+
+#[cfg(not(loom))]
 mod membarrier;
 #[cfg(loom)]
 #[path = "membarrier_model.rs"]
@@ -26,6 +30,9 @@ mod access;
 pub(crate) use access::Access;
 
 pub(crate) use futex::{Futex, Woken};
+#[cfg(not(loom))]
+pub(crate) use futex_any::{Awaited, sleep_on_any};
+pub(crate) use home::Home;
 pub(crate) use membarrier::{heavy_fence, light_fence, register};
 
 /// An atomic for process-local statics, which loom's own types cannot be.
