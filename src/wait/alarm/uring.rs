@@ -208,3 +208,139 @@ fn waits_on_futexes(ring: &mut IoUring) -> bool {
     tried.is_ok()
         && ring.completion().next().is_some_and(|completion| completion.result() == -(Errno::EAGAIN as i32))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::Alarm;
+    use super::super::tests::{Scene, arm, await_readable, far, is_readable};
+    use super::*;
+    use crate::wait::bell;
+
+    /// Plays `scene` with this many alarms, if this kernel has such requests.
+    fn with<const N: usize>(play: impl FnOnce(&Scene, [Alarm; N])) {
+        let scene = Scene::new();
+        if scene.by_uring().is_some() {
+            play(&scene, [(); N].map(|()| scene.by_uring().expect("another one")));
+        }
+    }
+
+    #[test]
+    fn a_wake_up_for_some_reaches_as_many() {
+        with(|scene, mut alarms: [Alarm; 5]| {
+            let announced = bell::announce(&scene.bell);
+            for alarm in &mut alarms {
+                alarm.arm(&scene.bell, announced, far()).expect("armed");
+            }
+            for reached in 1..=4 {
+                assert_eq!(scene.bell.word.wake(1), 1);
+                assert_eq!(alarms.iter().filter(|alarm| is_readable(alarm)).count(), reached);
+            }
+            let woken = alarms.iter_mut().filter_map(|alarm| alarm.disarm().expect("disarmed").then_some(()));
+            assert_eq!(woken.count(), 4);
+            assert_eq!(scene.bell.word.wake(1), 0, "the fifth was taken back");
+        });
+    }
+
+    #[test]
+    fn a_pending_arming_is_one_sleeper_and_a_dropped_one_is_none() {
+        with(|scene, [mut alarm]| {
+            let announced = bell::announce(&scene.bell);
+            for _ in 0..3 {
+                alarm.arm(&scene.bell, announced, far()).expect("armed");
+            }
+            assert_eq!(scene.bell.word.wake(9), 1);
+            arm(scene, &mut alarm);
+            drop(alarm);
+            assert_eq!(scene.bell.word.wake(9), 0);
+        });
+    }
+
+    #[test]
+    fn a_changed_word_is_no_wake_up() {
+        with(|scene, [mut alarm]| {
+            let announced = bell::announce(&scene.bell);
+            assert!(bell::ring(&scene.bell));
+            alarm.arm(&scene.bell, announced, far()).expect("armed");
+            assert!(is_readable(&alarm));
+            assert!(!alarm.disarm().expect("disarmed"));
+        });
+    }
+
+    /// A wake-up that the waker counts is one that the alarm tells.
+    #[test]
+    fn a_wake_up_and_a_disarm_agree_on_which_came_first() {
+        with(|scene, [mut alarm]| {
+            for _ in 0..500 {
+                arm(scene, &mut alarm);
+                thread::scope(|threads| {
+                    let waker = threads.spawn(|| scene.bell.word.wake(1));
+                    let was_woken = alarm.disarm().expect("disarmed");
+                    assert_eq!(waker.join().expect("no panic"), u32::from(was_woken));
+                });
+                assert!(!is_readable(&alarm));
+            }
+        });
+    }
+
+    /// The same, where the completion is the work of another thread, which may not have come to it: a wake-up may be told that
+    /// was none, but none goes untold.
+    #[test]
+    fn no_wake_up_goes_untold_by_an_alarm_that_another_thread_armed() {
+        with(|scene, [mut alarm]| {
+            for _ in 0..500 {
+                thread::scope(|threads| {
+                    let armer = threads.spawn(|| arm(scene, &mut alarm));
+                    armer.join().expect("no panic");
+                });
+                thread::scope(|threads| {
+                    let waker = threads.spawn(|| scene.bell.word.wake(1));
+                    let was_woken = alarm.disarm().expect("disarmed");
+                    assert!(waker.join().expect("no panic") == 0 || was_woken);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn the_queue_of_an_ended_thread_is_left_after_the_deadline() {
+        with(|scene, [mut alarm]| {
+            thread::scope(|threads| {
+                threads.spawn(|| {
+                    let announced = bell::announce(&scene.bell);
+                    alarm.arm(&scene.bell, announced, crate::wait::now()).expect("armed");
+                });
+            });
+            await_readable(&alarm);
+            assert!(!alarm.is_armed() && !alarm.disarm().expect("disarmed"));
+            assert_eq!(scene.bell.word.wake(1), 0);
+        });
+    }
+
+    #[test]
+    fn completions_beyond_the_queue_are_taken_away() {
+        let Ok(mut request) = Request::new() else { return };
+        let scene = Scene::new();
+        for late in 1..100 {
+            submit(&mut request.ring, &[opcode::Nop::new().build().user_data(u64::MAX - late)])
+                .expect("taken");
+        }
+        assert!(request.ring.submission().cq_overflow());
+        request.arm(&scene.bell.word, 0, far()).expect("armed");
+        assert!(request.is_armed());
+        assert_eq!(scene.bell.word.wake(1), 1);
+        assert!(!request.is_armed());
+    }
+
+    #[test]
+    fn a_forked_child_drops_it_without_taking_the_arming_back() {
+        with(|scene, [mut inherited]| {
+            arm(scene, &mut inherited);
+            let _parents = inherited.as_fd().try_clone_to_owned().expect("a descriptor");
+            scene.generation.store(2, Ordering::Relaxed);
+            drop(inherited);
+            assert_eq!(scene.bell.word.wake(1), 1);
+        });
+    }
+}

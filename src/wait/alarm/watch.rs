@@ -284,3 +284,103 @@ fn watch(table: &Table, crew: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Scene, arm, await_readable, far, is_readable};
+    use super::*;
+    use crate::wait::bell;
+
+    /// Waits until the thread has seen what there is to be seen.
+    fn eventually(condition: impl Fn() -> bool) {
+        while !condition() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn post(scene: &Scene) -> Post {
+        Post::new(scene.home(), scene.memory.clone()).expect("a descriptor")
+    }
+
+    /// How many posts each thread watches, and for how many it does no more.
+    fn crews(scene: &Scene) -> Vec<(usize, usize)> {
+        Table::of(scene.home()).lock().iter().map(|crew| (crew.armed.len(), crew.left.len())).collect()
+    }
+
+    #[test]
+    fn one_thread_watches_127_words() {
+        let scene = Scene::new();
+        let announced = bell::announce(&scene.bell);
+        let mut posts: Vec<Post> = (0..2 * WORDS + 1).map(|_| post(&scene)).collect();
+        posts.iter_mut().for_each(|post| post.arm(&scene.bell, announced, far()).expect("armed"));
+        assert_eq!(crews(&scene), [(WORDS, 0), (WORDS, 0), (1, 0)]);
+        posts[0].disarm().expect("disarmed");
+        posts[0].arm(&scene.bell, announced, far()).expect("armed");
+        assert_eq!(crews(&scene).iter().map(|(armed, _)| armed).sum::<usize>(), 2 * WORDS + 1);
+        assert_eq!(crews(&scene).len(), 3, "room is used again");
+        assert!(!posts.iter_mut().any(|post| post.disarm().expect("disarmed")));
+        eventually(|| crews(&scene) == [(0, 0); 3]);
+    }
+
+    #[test]
+    fn a_word_is_kept_until_the_thread_has_left_it() {
+        let scene = Scene::new();
+        let mut alarm = scene.by_thread();
+        arm(&scene, &mut alarm);
+        let memory = Arc::downgrade(&scene.memory);
+        drop(scene);
+        assert!(memory.upgrade().is_some());
+        drop(alarm);
+        eventually(|| memory.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_thread_that_has_nothing_to_watch_ends_and_is_started_again() {
+        let scene = Scene::new();
+        let mut alarm = scene.by_thread();
+        for _ in 0..2 {
+            arm(&scene, &mut alarm);
+            assert!(Table::of(scene.home()).lock()[0].is_manned);
+            bell::ring(&scene.bell);
+            await_readable(&alarm);
+            eventually(|| !Table::of(scene.home()).lock()[0].is_manned);
+        }
+    }
+
+    #[test]
+    fn a_signal_for_the_process_is_left_to_other_threads() {
+        let scene = Scene::new();
+        let mut alarm = scene.by_thread();
+        arm(&scene, &mut alarm);
+        let blocked = || {
+            let tasks = std::fs::read_dir("/proc/self/task").expect("threads");
+            let statuses =
+                tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+            let mut watching =
+                statuses.filter(|status| status.starts_with("Name:\tringway-alarm\n")).peekable();
+            watching.peek().is_some()
+                && watching.all(|status| status.contains("\nSigBlk:\tfffffffe7ffbfeff\n"))
+        };
+        eventually(blocked);
+        let here = SigSet::thread_get_mask().expect("a mask");
+        assert!(here != SigSet::all(), "the arming thread's own mask is as before");
+    }
+
+    #[test]
+    fn a_forked_child_has_a_table_of_its_own() {
+        let scene = Scene::new();
+        let mut inherited = scene.by_thread();
+        arm(&scene, &mut inherited);
+        let parents = Table::of(scene.home());
+        // What a fork at the worst moment leaves locked.
+        let locked = parents.lock();
+        scene.generation.store(2, Ordering::Relaxed);
+        let mut own = scene.by_thread();
+        arm(&scene, &mut own);
+        assert!(!is_readable(&own));
+        bell::ring(&scene.bell);
+        await_readable(&own);
+        drop(inherited);
+        assert_eq!(locked[0].armed.len(), 1, "the parent's is left alone");
+    }
+}
