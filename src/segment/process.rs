@@ -19,6 +19,7 @@ use nix::libc;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use super::lease_table::LEASES;
+pub(crate) use crate::sync::Home;
 use crate::sync::{LocalU32, Ordering};
 
 /// The generation this process is in: the wiped page.
@@ -70,13 +71,6 @@ impl Generation {
     }
 }
 
-/// The process in which a handle was made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Home {
-    word: &'static LocalU32,
-    generation: u32,
-}
-
 impl Home {
     /// This process.
     pub(crate) fn here() -> io::Result<Home> {
@@ -86,13 +80,7 @@ impl Home {
             // Another thread may have been first; then its generation is this process's.
             let _ = word.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
         }
-        Ok(Home { word, generation: word.load(Ordering::Relaxed) })
-    }
-
-    /// Is this still the process in which the handle was made?
-    #[inline(always)]
-    pub(crate) fn is_here(self) -> bool {
-        self.word.load(Ordering::Relaxed) == self.generation
+        Ok(Home::of(word))
     }
 }
 
@@ -135,7 +123,7 @@ mod tests {
     fn a_process_is_at_home_and_knows_when_it_started() {
         let home = Home::here().expect("a generation");
         assert!(home.is_here());
-        assert_eq!(Home::here().expect("the same").generation, home.generation);
+        assert_eq!(Home::here().expect("the same"), home);
         assert!(start_time() > 0);
     }
 }

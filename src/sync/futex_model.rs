@@ -102,13 +102,8 @@ impl Futex {
 
     /// Sleeps while the word is `expected`, until a wake-up. Compares under the queue's lock, as the kernel
     /// does.
-    pub(crate) fn sleep(&self, expected: u32, deadline: Duration) -> Woken {
-        Futex::sleep_on_any(&[(self, expected)], deadline)
-    }
-
-    /// Sleeps while each word is what is expected of it, until a wake-up of one of them.
-    pub(crate) fn sleep_on_any(words: &[(&Futex, u32)], _deadline: Duration) -> Woken {
-        if let Some(ticket) = Ticket::draw(words) {
+    pub(crate) fn sleep(&self, expected: u32, _deadline: Duration) -> Woken {
+        if let Some(ticket) = Ticket::draw(&[(self, expected)]) {
             ticket.wait();
         }
         Woken::LookAgain

@@ -9,10 +9,18 @@ mod futex;
 mod futex;
 
 #[cfg(not(loom))]
+mod futex_any;
+#[cfg(loom)]
+#[path = "futex_any_model.rs"]
+mod futex_any;
+
+#[cfg(not(loom))]
 mod semaphore;
 #[cfg(loom)]
 #[path = "semaphore_model.rs"]
 mod semaphore;
+
+mod home;
 
 #[cfg(not(loom))]
 mod membarrier;
@@ -34,6 +42,8 @@ pub(crate) use access::Access;
 pub(crate) use futex::Futex;
 #[cfg(loom)]
 pub(crate) use futex::Ticket;
+pub(crate) use futex_any::{Awaited, sleep_on_any};
+pub(crate) use home::Home;
 #[cfg(loom)]
 pub(crate) use membarrier::no_fence_for_wakers;
 pub(crate) use membarrier::{heavy_fence, light_fence, register};

@@ -230,11 +230,7 @@ impl Sleeper<'_> {
     /// [`withdraw`](Sleeper::withdraw) or [`sleep`](Sleeper::sleep).
     pub(crate) fn announce(&self) -> u32 {
         match self.by {
-            WokenBy::Word => {
-                let word = mark(self.bell);
-                heavy_fence(fence_in(word));
-                word
-            }
+            WokenBy::Word => announce(self.bell),
             WokenBy::Semaphore(line) => announce_call(self.bell, line, Call::Semaphore),
         }
     }
@@ -272,6 +268,13 @@ impl Sleeper<'_> {
 /// Says that somebody is about to sleep on the bell's word, which is returned. A heavy fence must follow.
 fn mark(bell: &BellLine) -> u32 {
     bell.word.fetch_or(ASLEEP, Ordering::Relaxed) | ASLEEP
+}
+
+/// Announces a sleep on the bell's word, which is returned.
+pub(crate) fn announce(bell: &BellLine) -> u32 {
+    let word = mark(bell);
+    heavy_fence(fence_in(word));
+    word
 }
 
 /// Announces a sleep on the words of all of these bells, which are returned, at the price of one fence.

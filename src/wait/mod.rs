@@ -2,6 +2,8 @@
 //!
 //! A wait is a bell and closures; it knows nothing of rings.
 
+#[cfg(not(loom))]
+pub(crate) mod alarm;
 pub(crate) mod bell;
 mod budget;
 mod many;
