@@ -16,6 +16,7 @@ mod sync;
 mod wait;
 
 pub use channel::{Backing, Geometry, Peer, Select, Source, Tune, inspect, mpmc, spsc};
+pub use channel::{NotPollable, Pollable};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SyncError};
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role, Wake};

@@ -149,15 +149,25 @@ impl Endpoint {
     }
 
     /// Is it time to look whether a peer lives? Then the next time is a liveness interval away.
-    pub(crate) fn is_due(&self) -> bool {
-        self.once_an_interval(&self.look_at)
+    pub(crate) fn is_due(&self, time: Duration) -> bool {
+        self.once_an_interval(&self.look_at, time)
     }
 
-    /// When it is time to look again; at the latest in `interval` from now on.
-    pub(crate) fn due_within(&self, interval: Duration) -> Duration {
-        let due = self.look_at.get().min(now().saturating_add(interval));
+    /// When it is time to look whether a peer lives.
+    pub(crate) fn due_at(&self) -> Duration {
+        self.look_at.get()
+    }
+
+    /// When it is time to look again; at the latest in `interval` from `time` on.
+    pub(crate) fn due_within(&self, interval: Duration, time: Duration) -> Duration {
+        let due = self.look_at.get().min(time.saturating_add(interval));
         self.look_at.set(due);
         due
+    }
+
+    /// Notes that it was looked at `time` whether a peer lives.
+    pub(crate) fn note_look(&self, time: Duration) {
+        self.look_at.set(time.saturating_add(self.patience.interval));
     }
 
     /// Has the next call that does not wait look for a reason why nothing will come.
@@ -170,8 +180,7 @@ impl Endpoint {
         self.suspects.take()
     }
 
-    pub(crate) fn once_an_interval(&self, next: &Cell<Duration>) -> bool {
-        let time = now();
+    pub(crate) fn once_an_interval(&self, next: &Cell<Duration>, time: Duration) -> bool {
         let due = time >= next.get();
         if due {
             next.set(time.saturating_add(self.patience.interval));
@@ -186,8 +195,8 @@ impl Endpoint {
 
     /// Is it in vain to wait, now that the `peer` is known: does whoever opens the name get another ring, or can
     /// nobody come where nobody is? Looks once an interval.
-    pub(crate) fn waits_in_vain(&self, peer: Peer) -> bool {
-        self.once_an_interval(&self.name_at)
+    pub(crate) fn waits_in_vain(&self, peer: Peer, time: Duration) -> bool {
+        self.once_an_interval(&self.name_at, time)
             && match self.segment.name() {
                 Name::Kept => false,
                 Name::Gone => peer == Peer::Absent,

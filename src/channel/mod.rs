@@ -1,11 +1,13 @@
 //! Channels: a ring, a bell and a segment joined into producers and consumers.
 
+mod armed;
 mod common;
 mod endpoint;
 mod geometry;
 pub mod inspect;
 pub mod mpmc;
 mod peer;
+mod pollable;
 mod select;
 mod settle;
 pub mod spsc;
@@ -15,5 +17,6 @@ mod window;
 
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;
+pub use pollable::{NotPollable, Pollable};
 pub use select::{Select, Source};
 pub use tune::Tune;

@@ -9,7 +9,7 @@
 use core::time::Duration;
 
 use super::endpoint::{Endpoint, Seat};
-use crate::wait::Condition;
+use crate::wait::{Condition, now};
 
 /// A handle of which something is waited for.
 pub(crate) trait Waits {
@@ -30,6 +30,8 @@ pub(crate) trait Waits {
 
 /// The same, of whichever kind the handle is. Implemented for what [`Waits`], and for nothing else.
 pub trait Waiter {
+    /// Is this the process whose handle it is?
+    fn is_home(&self) -> bool;
     /// Would a call that does not wait have something to do, or an end to tell of?
     fn look(&mut self) -> bool;
     /// The same, asking also whether the peer lives, if it is time to. Whatever is found so, the call that does not wait
@@ -46,22 +48,27 @@ pub trait Waiter {
 }
 
 impl<W: Waits> Waiter for W {
+    fn is_home(&self) -> bool {
+        self.endpoint().is_home()
+    }
+
     fn look(&mut self) -> bool {
         // A forked child has an error to be told of.
-        !self.endpoint().is_home() || self.wanted().look().is_some()
+        !self.is_home() || self.wanted().look().is_some()
     }
 
     fn check(&mut self) -> bool {
-        if !self.endpoint().is_home() {
+        if !self.is_home() {
             return true;
         }
-        let due = self.endpoint().is_due();
+        let time = now();
+        let due = self.endpoint().is_due(time);
         let mut wanted = self.wanted();
         // The look tells the check what stands in the way.
         if wanted.look().is_some() {
             return true;
         }
-        let found = due && wanted.check().is_some();
+        let found = due && wanted.check(time).is_some();
         drop(wanted);
         if found {
             self.endpoint().suspect();
@@ -76,7 +83,7 @@ impl<W: Waits> Waiter for W {
         wanted.look();
         let again = wanted.check_again(interval);
         drop(wanted);
-        self.endpoint().due_within(again)
+        self.endpoint().due_within(again, now())
     }
 
     fn seat(&self) -> Seat {

@@ -159,7 +159,7 @@ impl<T, F: FnMut() -> Option<T>> Condition for Looking<F> {
     }
 
     /// The peer of a model lives.
-    fn check(&mut self) -> Option<T> {
+    fn check(&mut self, _time: Duration) -> Option<T> {
         None
     }
 

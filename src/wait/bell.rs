@@ -277,6 +277,11 @@ pub(crate) fn announce(bell: &BellLine) -> u32 {
     word
 }
 
+/// Does an announcement that returned `announced` stand: has nobody rung since?
+pub(crate) fn stands(bell: &BellLine, announced: u32) -> bool {
+    bell.word.load(Ordering::Relaxed) == announced
+}
+
 /// Announces a sleep on the words of all of these bells, which are returned, at the price of one fence.
 pub(crate) fn announce_on_all<'a>(bells: impl Iterator<Item = &'a BellLine>) -> Vec<u32> {
     let words: Vec<u32> = bells.map(mark).collect();

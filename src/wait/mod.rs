@@ -4,6 +4,9 @@
 
 #[cfg(not(loom))]
 pub(crate) mod alarm;
+#[cfg(loom)]
+#[path = "alarm_model.rs"]
+pub(crate) mod alarm;
 pub(crate) mod bell;
 mod budget;
 mod many;
@@ -66,8 +69,13 @@ pub(crate) trait Condition {
     fn poll(&mut self) -> Option<Self::Found>;
     /// A look that misses nothing that was published before it: made before and after each sleep.
     fn look(&mut self) -> Option<Self::Found>;
-    /// A look whether the peer still lives: made once per interval and before a wait's first sleep.
-    fn check(&mut self) -> Option<Self::Found>;
+    /// A look whether the peer still lives, made at `time` on the monotonic clock: once per interval.
+    fn check(&mut self, time: Duration) -> Option<Self::Found>;
+    /// When a wait that begins at `started` is to make its first check. Where that is at once, waits that are short make a
+    /// system call each.
+    fn first_check(&self, started: Duration) -> Duration {
+        started
+    }
     /// How long until the next check, if it is to come sooner than after `interval`.
     fn check_again(&self, interval: Duration) -> Duration {
         interval
@@ -93,7 +101,7 @@ pub(crate) fn wait<C: Condition>(
         patience,
         check_at: match patience.how {
             Wait::Spin => started.saturating_add(condition.check_again(patience.interval)),
-            Wait::Adaptive | Wait::Park => started,
+            Wait::Adaptive | Wait::Park => condition.first_check(started),
         },
         spin_until: started.saturating_add(match patience.how {
             Wait::Spin => Duration::MAX,
@@ -186,7 +194,7 @@ impl Waiting<'_> {
         if time < self.check_at {
             return None;
         }
-        let found = condition.check();
+        let found = condition.check(time);
         self.check_at = time.saturating_add(condition.check_again(self.patience.interval));
         found
     }
@@ -264,7 +272,7 @@ mod tests {
             (self.looks == self.found_at_look).then_some(())
         }
 
-        fn check(&mut self) -> Option<()> {
+        fn check(&mut self, _time: Duration) -> Option<()> {
             self.checks += 1;
             (self.checks == self.found_at_check).then_some(())
         }

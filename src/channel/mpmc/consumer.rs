@@ -18,11 +18,12 @@ use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::waiter::Waits;
+use crate::channel::{NotPollable, Pollable};
 use crate::error::{OpenError, RecvError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
 use crate::ring::slots::{self, Found, Seek};
-use crate::wait::{self, Condition, Patience, Wait};
+use crate::wait::{self, Condition, Patience, Wait, now};
 
 /// A receiving end of a ring. Dropping it says goodbye; messages that it has not received stay for others (also those
 /// of a dead consumer that were to be delivered to this one again). Dropping
@@ -350,6 +351,14 @@ impl Consumer {
         self.end.descriptor()
     }
 
+    /// The same consumer with a descriptor, to be waited for by `epoll` or `poll`.
+    ///
+    /// # Errors
+    /// No descriptor is to be had; the consumer comes back.
+    pub fn pollable(self) -> Result<Pollable<Consumer>, NotPollable<Consumer>> {
+        Pollable::new(self, |consumer| &consumer.end)
+    }
+
     /// Says goodbye; the same as dropping the consumer.
     pub fn close(self) {}
 }
@@ -436,9 +445,10 @@ impl Condition for Next<'_> {
         if self.consumer.end.peers_said_goodbye() { self.last(RecvError::Closed) } else { self.seek() }
     }
 
-    fn check(&mut self) -> Option<Self::Found> {
+    fn check(&mut self, time: Duration) -> Option<Self::Found> {
         // Most sleeps are short: the first check asks for more than what stands in the way once an interval.
-        let roll_call = self.checks > 0 || self.consumer.end.is_due();
+        let roll_call = self.checks > 0 || self.consumer.end.is_due(time);
+        self.consumer.end.note_look(time);
         self.checks = 1;
         if let Err(corrupt) = self.consumer.repair(self.holder(), roll_call) {
             return Some(Err(corrupt.into()));
@@ -446,7 +456,7 @@ impl Condition for Next<'_> {
         match self.consumer.end.peer() {
             Peer::Dead => self.last(RecvError::PeerDead),
             Peer::Closed => self.last(RecvError::Closed),
-            peer if self.consumer.end.waits_in_vain(peer) => self.last(RecvError::Unlinked),
+            peer if self.consumer.end.waits_in_vain(peer, time) => self.last(RecvError::Unlinked),
             _ => self.seek(),
         }
     }
@@ -455,15 +465,20 @@ impl Condition for Next<'_> {
         self.consumer.end.check_again(self.holder(), interval)
     }
 
+    fn first_check(&self, started: Duration) -> Duration {
+        if self.holder() == 0 { self.consumer.end.due_at() } else { started }
+    }
+
     fn before_sleep(&mut self) {
         self.consumer.ring.write_down();
         self.consumer.end.note_sleep();
     }
 
     fn last_look(&mut self) -> Option<Self::Found> {
-        if self.consumer.end.is_due() {
+        let time = now();
+        if self.consumer.end.is_due(time) {
             self.checks += 1;
-            self.check()
+            self.check(time)
         } else {
             self.look()
         }

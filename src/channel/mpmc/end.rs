@@ -17,7 +17,7 @@ use crate::layout::{self, Role, Shared};
 use crate::ring::slots::{Core, Leases};
 use crate::segment::Segment;
 use crate::sync::{AtomicU32, Ordering};
-use crate::wait::{Patience, bell};
+use crate::wait::{Patience, bell, now};
 
 /// How many times as often the sleeper that watches the others looks whether somebody died.
 const WATCH: u32 = 16;
@@ -226,7 +226,7 @@ impl End {
         if !misses.is_multiple_of(MISSES) {
             return false;
         }
-        self.is_due()
+        self.is_due(now())
     }
 
     /// Wakes one of the consumers that wait for each of `count` messages.

@@ -7,6 +7,7 @@ use super::end::End;
 use super::room::Space;
 use super::{Batch, Claim, Peer, Room};
 use crate::channel::Geometry;
+use crate::channel::{NotPollable, Pollable};
 use crate::error::{OpenError, SendError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
@@ -385,6 +386,14 @@ impl Producer {
     /// What [`OpenError`] lists.
     pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
         self.end.descriptor()
+    }
+
+    /// The same producer with a descriptor, to be waited for by `epoll` or `poll`.
+    ///
+    /// # Errors
+    /// No descriptor is to be had; the producer comes back.
+    pub fn pollable(self) -> Result<Pollable<Producer>, NotPollable<Producer>> {
+        Pollable::new(self, |producer| &producer.end)
     }
 
     /// Says goodbye; the same as dropping the producer.

@@ -111,9 +111,10 @@ impl Condition for Space<'_> {
         if found.is_none() && goodbye { Some(Err(SendError::Closed)) } else { found }
     }
 
-    fn check(&mut self) -> Option<Self::Found> {
+    fn check(&mut self, time: Duration) -> Option<Self::Found> {
         // Most sleeps are short: the first check asks for more than what stands in the way once an interval.
-        let roll_call = self.checks > 0 || self.producer.end.is_due();
+        let roll_call = self.checks > 0 || self.producer.end.is_due(time);
+        self.producer.end.note_look(time);
         self.checks = 1;
         if let Err(corrupt) = self.producer.repair(self.holder, roll_call) {
             return Some(Err(corrupt.into()));
@@ -123,7 +124,7 @@ impl Condition for Space<'_> {
         let gone = match self.producer.end.peer() {
             Peer::Dead => Some(SendError::PeerDead),
             Peer::Closed => Some(SendError::Closed),
-            peer => self.producer.end.waits_in_vain(peer).then_some(SendError::Unlinked),
+            peer => self.producer.end.waits_in_vain(peer, time).then_some(SendError::Unlinked),
         };
         // Room that they left is found first.
         self.fits().or(gone.map(Err))
@@ -135,15 +136,28 @@ impl Condition for Space<'_> {
         [self.yields, asks].into_iter().flatten().fold(interval, Duration::min)
     }
 
+    fn first_check(&self, started: Duration) -> Duration {
+        // What asks others to wait, and what honours that, is done in the check.
+        if self.holder == 0
+            && !self.producer.ring.takes_several(self.len)
+            && self.producer.ring.turn().is_none()
+        {
+            self.producer.end.due_at()
+        } else {
+            started
+        }
+    }
+
     fn before_sleep(&mut self) {
         self.producer.ring.write_down();
         self.producer.end.note_sleep();
     }
 
     fn last_look(&mut self) -> Option<Self::Found> {
-        if self.producer.end.is_due() {
+        let time = now();
+        if self.producer.end.is_due(time) {
             self.checks += 1;
-            self.check()
+            self.check(time)
         } else {
             self.look()
         }

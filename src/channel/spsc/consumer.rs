@@ -9,10 +9,11 @@ use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::waiter::Waits;
+use crate::channel::{NotPollable, Pollable};
 use crate::error::{OpenError, RecvError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Found};
-use crate::wait::{self, Condition, Wait};
+use crate::wait::{self, Condition, Wait, now};
 
 /// The receiving end of a ring. Dropping it says goodbye: once the ring is full, the producer gets
 /// [`SendError::Closed`](crate::SendError::Closed). Dropping blocks for up to 5 s if a process was stopped while it
@@ -130,7 +131,7 @@ impl Consumer {
             return self.take();
         }
         if self.end.takes_suspicion()
-            && let Some(found) = (Next { consumer: self }).check()
+            && let Some(found) = (Next { consumer: self }).check(now())
         {
             return found.and_then(|()| self.take());
         }
@@ -240,6 +241,14 @@ impl Consumer {
         self.end.descriptor()
     }
 
+    /// The same consumer with a descriptor, to be waited for by `epoll` or `poll`.
+    ///
+    /// # Errors
+    /// No descriptor is to be had; the consumer comes back.
+    pub fn pollable(self) -> Result<Pollable<Consumer>, NotPollable<Consumer>> {
+        Pollable::new(self, |consumer| &consumer.end)
+    }
+
     /// Says goodbye; the same as dropping the consumer.
     pub fn close(self) {}
 }
@@ -306,13 +315,18 @@ impl Condition for Next<'_> {
         self.ready_or_goodbye(ready)
     }
 
-    fn check(&mut self) -> Option<Self::Found> {
+    fn check(&mut self, time: Duration) -> Option<Self::Found> {
+        self.consumer.end.note_look(time);
         match self.consumer.end.peer() {
             Peer::Dead => self.last(RecvError::PeerDead),
             Peer::Closed => self.last(RecvError::Closed),
-            peer if self.consumer.end.waits_in_vain(peer) => self.last(RecvError::Unlinked),
+            peer if self.consumer.end.waits_in_vain(peer, time) => self.last(RecvError::Unlinked),
             _ => None,
         }
+    }
+
+    fn first_check(&self, _started: Duration) -> Duration {
+        self.consumer.end.due_at()
     }
 
     fn before_sleep(&mut self) {
@@ -321,6 +335,7 @@ impl Condition for Next<'_> {
     }
 
     fn last_look(&mut self) -> Option<Self::Found> {
-        if self.consumer.end.is_due() { self.check().or_else(|| self.look()) } else { self.look() }
+        let time = now();
+        if self.consumer.end.is_due(time) { self.check(time).or_else(|| self.look()) } else { self.look() }
     }
 }

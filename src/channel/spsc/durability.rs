@@ -159,9 +159,9 @@ impl Producer {
     /// The same for one who waits: room that is not worth a sync otherwise is made once in a liveness interval.
     #[cold]
     #[inline(never)]
-    pub(super) fn makes_room_now_and_then(&mut self, len: usize) -> bool {
+    pub(super) fn makes_room_now_and_then(&mut self, len: usize, time: Duration) -> bool {
         self.ring.gains_by_sync(len as u64, true)
-            && self.end.once_an_interval(&self.end.durability.room_at)
+            && self.end.once_an_interval(&self.end.durability.room_at, time)
             && self.sync().is_ok()
     }
 

@@ -8,11 +8,12 @@ use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::waiter::Waits;
+use crate::channel::{NotPollable, Pollable};
 use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
 use crate::ring::record::{self, Claimed, Refused};
 use crate::sync::pause;
-use crate::wait::{self, Condition, Wait};
+use crate::wait::{self, Condition, Wait, now};
 
 /// Looks at the lazily written head between two looks at the consumer's exact position, which costs the
 /// consumer a cache miss.
@@ -249,7 +250,7 @@ impl Producer {
 
     /// Why there will be no room, if a wait has found that out just before.
     fn suspected(&mut self, len: usize) -> Option<SendError> {
-        if self.end.takes_suspicion() { Space::new(self, len).check()?.err() } else { None }
+        if self.end.takes_suspicion() { Space::new(self, len).check(now())?.err() } else { None }
     }
 
     /// Has the consumer said goodbye without leaving room for a message of `len` bytes?
@@ -309,6 +310,14 @@ impl Producer {
     /// What [`OpenError`] lists; hosted memory has none.
     pub fn descriptor(&self) -> Result<OwnedFd, OpenError> {
         self.end.descriptor()
+    }
+
+    /// The same producer with a descriptor, to be waited for by `epoll` or `poll`.
+    ///
+    /// # Errors
+    /// No descriptor is to be had; the producer comes back.
+    pub fn pollable(self) -> Result<Pollable<Producer>, NotPollable<Producer>> {
+        Pollable::new(self, |producer| &producer.end)
     }
 
     /// Says goodbye; the same as dropping the producer.
@@ -418,16 +427,22 @@ impl Condition for Space<'_> {
         self.found(fits)
     }
 
-    fn check(&mut self) -> Option<Self::Found> {
-        if self.producer.end.sizes().durable && self.producer.makes_room_now_and_then(self.len as usize) {
+    fn check(&mut self, time: Duration) -> Option<Self::Found> {
+        if self.producer.end.sizes().durable && self.producer.makes_room_now_and_then(self.len as usize, time)
+        {
             return Some(Ok(()));
         }
+        self.producer.end.note_look(time);
         match self.producer.end.peer() {
             Peer::Dead => self.last(SendError::PeerDead),
             Peer::Closed => self.last(SendError::Closed),
-            peer if self.producer.end.waits_in_vain(peer) => self.last(SendError::Unlinked),
+            peer if self.producer.end.waits_in_vain(peer, time) => self.last(SendError::Unlinked),
             _ => None,
         }
+    }
+
+    fn first_check(&self, _started: Duration) -> Duration {
+        self.producer.end.due_at()
     }
 
     fn before_sleep(&mut self) {
@@ -439,6 +454,7 @@ impl Condition for Space<'_> {
         if self.producer.makes_room(self.len as usize, true) {
             return Some(Ok(()));
         }
-        if self.producer.end.is_due() { self.check().or_else(|| self.look()) } else { self.look() }
+        let time = now();
+        if self.producer.end.is_due(time) { self.check(time).or_else(|| self.look()) } else { self.look() }
     }
 }

@@ -9,7 +9,11 @@ use core::time::Duration;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{Claim, Consumer, Message, Options, Peer, Producer};
+use super::consumer::Next;
+use super::{Claim, Consumer, Message, Options, Peer, Producer, Room};
+use crate::channel::endpoint::Endpoint;
+use crate::channel::waiter::Waits;
+use crate::channel::{NotPollable, Pollable};
 use crate::error::{Corrupt, OpenError, RecvError, SendError};
 use crate::segment::address::Address;
 
@@ -123,6 +127,19 @@ where
         self.bytes.peer()
     }
 
+    /// The same producer with a descriptor, to be waited for by `epoll` or `poll`.
+    ///
+    /// # Errors
+    /// No descriptor is to be had; the producer comes back.
+    pub fn pollable(self) -> Result<Pollable<TypedProducer<T>>, NotPollable<TypedProducer<T>>> {
+        Pollable::new(self, |producer| &producer.bytes.end)
+    }
+
+    /// Room for a message, to be waited for together with other things.
+    pub fn room(&mut self) -> Room<'_> {
+        self.bytes.room(size_of::<T>())
+    }
+
     /// The producer of bytes underneath, to ask it.
     pub fn as_bytes(&self) -> &Producer {
         &self.bytes
@@ -233,6 +250,14 @@ where
         self.bytes.peer()
     }
 
+    /// The same consumer with a descriptor, to be waited for by `epoll` or `poll`.
+    ///
+    /// # Errors
+    /// No descriptor is to be had; the consumer comes back.
+    pub fn pollable(self) -> Result<Pollable<TypedConsumer<T>>, NotPollable<TypedConsumer<T>>> {
+        Pollable::new(self, |consumer| &consumer.bytes.end)
+    }
+
     /// The consumer of bytes underneath, to ask it.
     pub fn as_bytes(&self) -> &Consumer {
         &self.bytes
@@ -245,6 +270,21 @@ where
 
     /// Says goodbye; the same as dropping the consumer.
     pub fn close(self) {}
+}
+
+impl<T> Waits for TypedConsumer<T> {
+    type Wanted<'a>
+        = Next<'a>
+    where
+        T: 'a;
+
+    fn wanted(&mut self) -> Next<'_> {
+        self.bytes.wanted()
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        self.bytes.endpoint()
+    }
 }
 
 /// A message of type `T`, borrowed in place. Dropping it releases its room to the producer.

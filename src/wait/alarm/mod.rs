@@ -17,7 +17,6 @@
 //!
 //! A wake-up for one sleeper that reaches an alarm is used up by it. Whoever stops awaiting calls [`Alarm::disarm`],
 //! which tells whether that happened, and wakes another in its place.
-#![cfg_attr(not(test), expect(dead_code, reason = "no channel awaits it yet"))]
 
 mod uring;
 mod watch;

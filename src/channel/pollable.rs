@@ -1,0 +1,173 @@
+//! Handles with a descriptor, for `epoll`, `poll`, and whatever is built on them.
+
+use core::ops::{Deref, DerefMut};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::armed::Armed;
+use super::endpoint::Endpoint;
+use super::select::Source;
+use super::{mpmc, spsc};
+use crate::wait::alarm::Alarm;
+
+/// A consumer or producer with a descriptor that becomes readable when there is something to do.
+///
+/// The descriptor tells of that only while it is *armed*: arm it when there is nothing to do, and wait if
+/// [`arm`](Pollable::arm) says so. Nobody pays for a descriptor that is not armed; an armed one costs whoever sends one
+/// system call, as a sleeping thread does.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use ringway::RecvError;
+/// # fn wait_for(_: impl AsFd) {}
+///
+/// let (mut tx, rx) = ringway::spsc::pair()?;
+/// let mut rx = rx.pollable()?;
+/// # tx.send(b"hello")?;
+/// # tx.close();
+/// loop {
+///     match rx.try_recv() {
+///         Ok(message) => assert_eq!(&message[..], b"hello"),
+///         Err(RecvError::Empty) if rx.arm()? => wait_for(rx.as_fd()), // by epoll, level- or edge-triggered
+///         Err(RecvError::Empty) => {}
+///         Err(_end) => break,
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It may become readable for nothing, at least once per liveness interval: to be armed again, which asks the system whether
+/// the peer lives. Where io_uring waits on futexes (Linux 6.7, unless forbidden) the descriptor is an io_uring's, and the
+/// thread that armed it may get `EINTR` from a system call that sleeps; elsewhere it is an eventfd, which a thread of
+/// ringway's own writes, one for up to 127 armed handles.
+///
+/// The handle goes on as it was: a `Pollable` derefs to it. Dropping it drops the handle.
+#[derive(Debug)]
+pub struct Pollable<E> {
+    armed: Armed,
+    end: E,
+}
+
+/// No descriptor was to be had. The handle is as it was.
+#[derive(Debug, thiserror::Error)]
+#[error("no descriptor to wait by: {error}; raise the limit on open files (ulimit -n) or close some")]
+pub struct NotPollable<E> {
+    /// The handle.
+    pub handle: E,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+impl<E> Pollable<E> {
+    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, NotPollable<E>> {
+        let segment = &endpoint(&end).segment;
+        match Alarm::new(segment.home(), segment.mapping.clone()) {
+            Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), end }),
+            Err(error) => Err(NotPollable { handle: end, error }),
+        }
+    }
+}
+
+impl<E> Pollable<E> {
+    /// The handle alone. The descriptor is closed.
+    pub fn into_inner(self) -> E {
+        self.end
+    }
+}
+
+impl<E: Source> Pollable<E> {
+    /// Arms the descriptor: it becomes readable when there is a message to receive, or an end to be told of by `try_recv`.
+    /// `false`: there is already, and it is not armed. Does not block; while nothing is there it makes a few system calls.
+    ///
+    /// An armed descriptor that nobody waits for any more should be [disarmed](Pollable::disarm).
+    ///
+    /// # Errors
+    /// The system lacks memory, or threads.
+    pub fn arm(&mut self) -> io::Result<bool> {
+        self.armed.arm(&mut self.end)
+    }
+
+    /// Takes an arming back; does nothing if there is none. For a consumer of an `mpmc` ring that stops waiting: a message
+    /// wakes one of those who wait, which would be this one otherwise, and the others would find the message only at their
+    /// next liveness check.
+    ///
+    /// # Errors
+    /// The system lacks memory.
+    pub fn disarm(&mut self) -> io::Result<()> {
+        self.armed.disarm(&mut self.end)
+    }
+}
+
+impl Pollable<spsc::Producer> {
+    /// Arms the descriptor: it becomes readable when a message of `len` bytes fits, or there is an end to be told of by
+    /// `try_send`. `false`: it does already, and the descriptor is not armed. Does not block.
+    ///
+    /// # Errors
+    /// As [`Pollable::arm`].
+    pub fn arm_for(&mut self, len: usize) -> io::Result<bool> {
+        self.armed.arm(&mut self.end.room(len))
+    }
+
+    /// Takes an arming back.
+    ///
+    /// # Errors
+    /// As [`Pollable::disarm`].
+    pub fn disarm_room(&mut self) -> io::Result<()> {
+        self.armed.disarm(&mut self.end.room(0))
+    }
+}
+
+impl Pollable<mpmc::Producer> {
+    /// Arms the descriptor: it becomes readable when a message of `len` bytes fits, or there is an end to be told of by
+    /// `try_send`. `false`: it does already, and the descriptor is not armed. Does not block.
+    ///
+    /// # Errors
+    /// As [`Pollable::arm`].
+    pub fn arm_for(&mut self, len: usize) -> io::Result<bool> {
+        self.armed.arm(&mut self.end.room(len))
+    }
+
+    /// Takes an arming back.
+    ///
+    /// # Errors
+    /// As [`Pollable::disarm`].
+    pub fn disarm_room(&mut self) -> io::Result<()> {
+        self.armed.disarm(&mut self.end.room(0))
+    }
+}
+
+impl<T> Pollable<spsc::TypedProducer<T>>
+where
+    T: FromBytes + IntoBytes + Immutable + KnownLayout,
+{
+    /// Arms the descriptor: it becomes readable when a message fits, or there is an end to be told of by `try_send`.
+    /// `false`: it does already, and the descriptor is not armed. Does not block.
+    ///
+    /// # Errors
+    /// As [`Pollable::arm`].
+    pub fn arm_for_one(&mut self) -> io::Result<bool> {
+        self.armed.arm(&mut self.end.room())
+    }
+}
+
+impl<E> AsFd for Pollable<E> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.armed.alarm.as_fd()
+    }
+}
+
+impl<E> Deref for Pollable<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        &self.end
+    }
+}
+
+impl<E> DerefMut for Pollable<E> {
+    fn deref_mut(&mut self) -> &mut E {
+        &mut self.end
+    }
+}
