@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Mechanism, Pattern};
 
 /// Version of these messages and of the shared area; two builds are only compared when it is equal.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Which end of the traffic a role process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -56,8 +56,8 @@ pub enum Tuning {
 pub struct Setup {
     /// Must be [`PROTOCOL`].
     pub protocol: u32,
-    /// The core to pin to, if each side has one.
-    pub core: Option<usize>,
+    /// The cores of the sender and the receiver, if each has one.
+    pub cores: Option<[usize; 2]>,
     /// Inherited memory file with the shared area.
     pub shared: RawFd,
     /// Capacity of every ring, bytes; a power of two.
@@ -79,6 +79,19 @@ pub struct Streams {
     pub pipe_wide: [RawFd; 2],
     /// One end of a pair of Unix stream sockets.
     pub unix: RawFd,
+    /// Eventfds.
+    pub eventfd: [RawFd; 2],
+    /// Message queues, if the kernel has them.
+    pub queue: Option<[RawFd; 2]>,
+}
+
+impl Setup {
+    /// The core on which `side` takes samples of `pattern`: its own, or for both the receiver's, since the first
+    /// core of a machine has more interrupts to serve.
+    pub fn core(&self, side: Side, pattern: Pattern) -> Option<usize> {
+        let whose = if pattern.shares_core() { Side::Receiver } else { side };
+        self.cores.map(|cores| cores[whose as usize])
+    }
 }
 
 /// One sample to take; both sides get the same.
@@ -96,6 +109,8 @@ pub struct Job {
     pub count: u64,
     /// Further round trips, each timed on its own.
     pub timed: u64,
+    /// How long each side rests before it sends, nanoseconds.
+    pub rest: u64,
     /// Whether to probe the distance between the cores before and after.
     pub probe: bool,
 }
@@ -107,10 +122,14 @@ pub struct Outcome {
     pub start: u64,
     /// End of the traffic on the same clock.
     pub end: u64,
-    /// CPU time of this process between the two, nanoseconds.
+    /// Of the time between the two, what this side rested, nanoseconds.
+    pub rested: u64,
+    /// CPU time of this process between the two, nanoseconds; resting is busy.
     pub cpu: u64,
     /// How often the scheduler took this process off its core between the two.
     pub preempted: u64,
+    /// How often this process went to sleep between the two.
+    pub slept: u64,
     /// Nanoseconds per probe round trip before and after; only the sender measures.
     pub probe: [f64; 2],
     /// Histogram of single round trips: nanoseconds and how many took so long.

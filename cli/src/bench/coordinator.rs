@@ -47,6 +47,8 @@ pub struct Agenda {
     pub limit: Limit,
     /// Length that a sample aims for.
     pub sample: Duration,
+    /// How long a side rests before it wakes the other one on another core.
+    pub rest: Duration,
 }
 
 /// A cell of one build.
@@ -164,13 +166,18 @@ impl Run<'_> {
         let mut count = FIRST_COUNT;
         loop {
             let wall = self.take(pair, entry, count, false)?.0;
-            let next = scaled(count, wall, self.agenda.sample, 16.0);
+            let next = scaled(count, wall, self.aim(entry), 16.0);
             self.counts.insert(entry, next);
-            if wall >= self.agenda.sample / 4 || next == count {
+            if wall >= self.aim(entry) / 4 || next == count {
                 return Ok(());
             }
             count = next;
         }
+    }
+
+    /// The length that samples of a cell aim for.
+    fn aim(&self, (group, ..): Entry) -> Duration {
+        self.agenda.groups[group].pattern.stretch(self.agenda.sample)
     }
 
     /// Takes a sample that counts.
@@ -184,8 +191,9 @@ impl Run<'_> {
             mechanism.label()
         ));
         let count = self.counts.get(&entry).copied().unwrap_or(FIRST_COUNT);
-        let (wall, outcomes) = self.take(pair, entry, count, self.agenda.conditions.cores.is_some())?;
-        self.counts.insert(entry, scaled(count, wall, self.agenda.sample, 2.0));
+        let probe = self.agenda.conditions.cores.is_some() && !pattern.shares_core();
+        let (wall, outcomes) = self.take(pair, entry, count, probe)?;
+        self.counts.insert(entry, scaled(count, wall, self.aim(entry), 2.0));
         let sample = Sample::new(Key { start, round, build, mechanism, pattern, size }, count, outcomes);
         if let Some(raw) = &mut self.raw {
             serde_json::to_writer(&mut *raw, &sample)?;
@@ -206,8 +214,10 @@ impl Run<'_> {
         let (group, mechanism, build) = entry;
         let Group { pattern, size, .. } = self.agenda.groups[group];
         let timed = if pattern == Pattern::RoundTrip { count.div_ceil(TIMED_SHARE) } else { 0 };
-        let outcomes =
-            pair.run(Job { id: 0, mechanism, pattern, size, count, timed, probe }).with_context(|| {
+        let rest = if pattern == Pattern::Wake { self.agenda.rest.as_nanos() as u64 } else { 0 };
+        let outcomes = pair
+            .run(Job { id: 0, mechanism, pattern, size, count, timed, rest, probe })
+            .with_context(|| {
                 let whose = if build == Build::Other { " of the other build" } else { "" };
                 format!(
                     "sample failed: {}{whose}, {}, {size} bytes, {count} messages",

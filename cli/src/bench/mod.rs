@@ -7,20 +7,30 @@
 //! disagree or a spinning side lost its core; figures are given per regime, as medians of ratios within a
 //! round.
 //!
+//! In a *wake-up* both sides sleep until the message comes, on two cores or both on one. That takes some care: on two
+//! cores a side rests, busily, before it sends, or an answer would come before its receiver slept; on one core
+//! nobody is preempted by whom it wakes (`seat`). A sample of wake-ups is dropped when the sides' voluntary context
+//! switches do not bear out that they slept. On one core there is no distance to probe; but exactly one side has
+//! something to do at any time, so when their CPU times do not add up to what passed, somebody else had the core. On
+//! two cores a lost core cannot be told from sleep, and the median must do.
+//!
 //! ```text
 //!            coordinator          plan, sample, report, table, machine
 //!                 │ pair          orders and answers (control)
-//!               role              probe, traffic, payload
+//!               role              seat, probe, traffic, payload
 //!    ┌──────┬─────┴─────┬──────────┐
 //!  rings  kernel  record_ring  floor_copy      shared, bytes
+//!         message_queue        floor_futex
 //! ```
 
 mod bytes;
 mod control;
 mod coordinator;
 mod floor_copy;
+mod floor_futex;
 mod kernel;
 mod machine;
+mod message_queue;
 mod pair;
 mod payload;
 mod plan;
@@ -30,6 +40,7 @@ mod report;
 mod rings;
 mod role;
 mod sample;
+mod seat;
 mod shared;
 mod table;
 mod traffic;
@@ -45,7 +56,7 @@ pub use role::{RoleArgs, role};
 use control::Tuning;
 use coordinator::{Agenda, Limit};
 use machine::Machine;
-use plan::{DEFAULT_SIZES, Mechanism, Pattern, Selection};
+use plan::{Mechanism, Pattern, Selection};
 use report::{Conditions, Dropped, Report};
 use sample::Build;
 
@@ -64,7 +75,7 @@ const WARM_UP: &str = "every cell once per process start, not counted";
 /// Arguments of `ringway bench`.
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Message sizes in bytes, multiples of 8 (default: 8 to 64 KiB)
+    /// Message sizes in bytes, multiples of 8 (default: 8 to 64 KiB; of wake-ups 8 and 64)
     #[arg(long, value_delimiter = ',', value_parser = message_size, value_name = "BYTES")]
     sizes: Vec<usize>,
     /// Traffic patterns (default: all)
@@ -82,9 +93,12 @@ pub struct BenchArgs {
     /// How often both processes are started anew: some behaviour of a stream is settled at its start
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     starts: u16,
-    /// Length that each sample aims for
+    /// Length that each sample aims for; wake-ups take three or six times as long
     #[arg(long, default_value = "8ms", value_parser = humantime::parse_duration, value_name = "TIME")]
     sample: Duration,
+    /// How long each side keeps busy before it sends in the pattern `wake`, so that the other one has gone to sleep
+    #[arg(long, default_value = "50us", value_parser = humantime::parse_duration, value_name = "TIME")]
+    rest: Duration,
     /// Capacity of the rings in bytes, a power of two from 64K up
     #[arg(long, default_value = "1M", value_parser = ring_size, value_name = "BYTES")]
     size: usize,
@@ -112,7 +126,8 @@ pub struct BenchArgs {
 pub fn run(args: &BenchArgs) -> Result<()> {
     let began = Instant::now();
     let machine = Machine::look(<[usize; 2]>::try_from(args.cores.as_slice()).ok())?;
-    let agenda = agenda(args, &machine)?;
+    let message_queues = message_queue::exist();
+    let agenda = agenda(args, &machine, message_queues)?;
     let raw = args.raw.as_deref().map(create_file).transpose()?;
     let samples = coordinator::run(&agenda, raw)?;
     let report = Report {
@@ -121,6 +136,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             tune: args.tune,
             starts: agenda.starts,
             sample_seconds: agenda.sample.as_secs_f64(),
+            rest_seconds: agenda.rest.as_secs_f64(),
+            message_queues,
             warm_up: WARM_UP,
             against: args.against.as_ref().map(|path| path.display().to_string()),
         },
@@ -130,6 +147,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         seconds: began.elapsed().as_secs_f64(),
         probes: report::probes(&samples),
         cells: report::cells(&samples)?,
+        awake: report::awake(&samples),
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -140,23 +158,17 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 }
 
 /// What the arguments ask for on this machine.
-fn agenda(args: &BenchArgs, machine: &Machine) -> Result<Agenda> {
-    let default: &[usize] = if args.smoke { &SMOKE_SIZES } else { &DEFAULT_SIZES };
-    let fits = |size: &&usize| **size + 64 <= args.size / 2;
-    let sizes: Vec<usize> = if args.sizes.is_empty() {
-        default.iter().filter(fits).copied().collect()
-    } else {
-        args.sizes.clone()
-    };
-    if let Some(size) = sizes.iter().find(|size| !fits(size)) {
+fn agenda(args: &BenchArgs, machine: &Machine, message_queues: bool) -> Result<Agenda> {
+    if let Some(size) = args.sizes.iter().find(|size| !plan::fits(**size, args.size)) {
         anyhow::bail!("messages of {size} bytes need a ring of more than twice that: raise --size");
     }
     let groups = plan::groups(&Selection {
-        sizes: &sizes,
+        sizes: if args.smoke && args.sizes.is_empty() { &SMOKE_SIZES } else { &args.sizes },
         patterns: &args.patterns,
         mechanisms: &args.mechanisms,
         ring_bytes: args.size,
         two_cores: machine.pinned.is_some(),
+        message_queues,
     });
     ensure!(
         !groups.is_empty(),
@@ -176,6 +188,7 @@ fn agenda(args: &BenchArgs, machine: &Machine) -> Result<Agenda> {
             args.rounds.map_or(Limit::Time(budget), Limit::Rounds)
         },
         sample: if args.smoke { SMOKE_SAMPLE } else { args.sample },
+        rest: args.rest,
     })
 }
 

@@ -59,17 +59,17 @@ impl Pair {
     /// Starts both and hears that they are ready.
     fn try_start(build: &Path, conditions: &Conditions) -> Result<Self> {
         let shared = shared::create(conditions.ring_bytes)?;
-        let ends = Ends::new()?;
+        let rings = unique_prefix();
+        let ends = Ends::new(&rings)?;
         let (tell, heard) = mpsc::channel();
-        let mut pair =
-            Self { children: Vec::new(), inputs: Vec::new(), heard, rings: unique_prefix(), last_job: 0 };
+        let mut pair = Self { children: Vec::new(), inputs: Vec::new(), heard, rings, last_job: 0 };
         for side in Side::BOTH {
             pair.spawn(side, build, &tell)?;
         }
         for side in Side::BOTH {
             let setup = Setup {
                 protocol: PROTOCOL,
-                core: conditions.cores.map(|cores| cores[side as usize]),
+                cores: conditions.cores,
                 shared: shared.as_raw_fd(),
                 ring_bytes: conditions.ring_bytes,
                 streams: ends.of(side),

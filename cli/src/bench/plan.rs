@@ -4,14 +4,21 @@
 //! rivals; they form a *group* and are sampled right after one another, so that a ratio within a group
 //! compares like with like even while the machine's regime drifts.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+use super::message_queue;
 
 /// Messages that a batch publishes together.
 pub const BATCH: u64 = 32;
 
 /// Message sizes of a default run, bytes.
-pub const DEFAULT_SIZES: [usize; 10] = [8, 48, 56, 64, 120, 248, 504, 1016, 4088, 65536];
+const DEFAULT_SIZES: [usize; 10] = [8, 48, 56, 64, 120, 248, 504, 1016, 4088, 65536];
+
+/// Message sizes of a default run's wake-ups, bytes: a few cache lines are nothing beside a sleep.
+const WAKE_SIZES: [usize; 2] = [8, 64];
 
 /// Messages larger than this are a bulk transfer: measured one way only.
 const LARGEST_ROUND_TRIP: usize = 16 << 10;
@@ -24,6 +31,8 @@ pub enum Mechanism {
     PingPong,
     /// Floor: a copy into shared memory and a read of it, handed over in large chunks
     Copy,
+    /// Floor: two futex words, one per direction, holding a number each; the sides sleep at once
+    BareFutex,
     /// T: a bare record ring with a shared tail and cached indices
     T,
     /// The ring; the sides spin
@@ -44,12 +53,18 @@ pub enum Mechanism {
     PipeWide,
     /// A pair of Unix stream sockets
     Unix,
+    /// Eventfds, whose count is the message
+    #[value(name = "eventfd")]
+    #[serde(rename = "eventfd")]
+    EventFd,
+    /// POSIX message queues
+    MessageQueue,
 }
 
 impl Mechanism {
     /// Whether this is a yardstick: measured in every run, whatever was asked for.
     pub fn is_reference(self) -> bool {
-        matches!(self, Self::PingPong | Self::Copy | Self::T)
+        matches!(self, Self::PingPong | Self::Copy | Self::BareFutex | Self::T)
     }
 
     /// Whether ringway itself carries the messages, so that another build of it can be compared.
@@ -60,7 +75,7 @@ impl Mechanism {
     /// Whether a side that waits keeps its core: without a core for each side such a mechanism measures the
     /// scheduler.
     pub fn spins(self) -> bool {
-        self.is_reference() || matches!(self, Self::Spin | Self::Claim | Self::Typed)
+        matches!(self, Self::PingPong | Self::Copy | Self::T | Self::Spin | Self::Claim | Self::Typed)
     }
 
     /// The name shown in tables.
@@ -68,6 +83,7 @@ impl Mechanism {
         match self {
             Self::PingPong => "F: ping-pong",
             Self::Copy => "F: copy",
+            Self::BareFutex => "F: bare futex",
             Self::T => "T: shared tail",
             Self::Spin => "ring, spin",
             Self::Adaptive => "ring, adaptive",
@@ -77,18 +93,24 @@ impl Mechanism {
             Self::Pipe => "pipe",
             Self::PipeWide => "pipe, 1 MiB",
             Self::Unix => "unix socket",
+            Self::EventFd => "eventfd",
+            Self::MessageQueue => "message queue",
         }
     }
 
     /// Whether the mechanism is measured in `pattern` with messages of `size` bytes.
     fn takes(self, pattern: Pattern, size: usize) -> bool {
         match self {
+            _ if self.spins() && pattern.is_wake() => false,
             Self::PingPong => pattern == Pattern::RoundTrip,
             Self::Copy => pattern != Pattern::RoundTrip,
+            Self::BareFutex => pattern.is_wake(),
             Self::T | Self::Spin | Self::Adaptive => true,
             Self::Park | Self::Claim | Self::Pipe | Self::Unix => pattern != Pattern::Batch,
             Self::Typed => pattern != Pattern::Batch && size == size_of::<u64>(),
             Self::PipeWide => pattern == Pattern::Single,
+            Self::EventFd => pattern.is_wake() && size == size_of::<u64>(),
+            Self::MessageQueue => pattern.is_wake() && size <= message_queue::LARGEST,
         }
     }
 }
@@ -103,6 +125,10 @@ pub enum Pattern {
     Single,
     /// One way, published 32 at a time
     Batch,
+    /// A round trip in which each side sleeps until the message comes
+    Wake,
+    /// The same with both sides on one core
+    WakeSameCore,
 }
 
 impl Pattern {
@@ -111,6 +137,31 @@ impl Pattern {
         match self {
             Self::RoundTrip => Mechanism::PingPong,
             Self::Single | Self::Batch => Mechanism::Copy,
+            Self::Wake | Self::WakeSameCore => Mechanism::BareFutex,
+        }
+    }
+
+    /// Whether messages go there and back, each counted once together with its answer.
+    pub fn is_round_trip(self) -> bool {
+        !matches!(self, Self::Single | Self::Batch)
+    }
+
+    /// Whether each message is to wake its receiver.
+    pub fn is_wake(self) -> bool {
+        matches!(self, Self::Wake | Self::WakeSameCore)
+    }
+
+    /// Whether both sides run on one core.
+    pub fn shares_core(self) -> bool {
+        self == Self::WakeSameCore
+    }
+
+    /// The length that a sample aims for where others aim for `sample`: enough for hundreds of wake-ups.
+    pub fn stretch(self, sample: Duration) -> Duration {
+        match self {
+            Self::Wake => sample * 6,
+            Self::WakeSameCore => sample * 3,
+            _ => sample,
         }
     }
 
@@ -120,17 +171,30 @@ impl Pattern {
             Self::RoundTrip => "round trip",
             Self::Single => "one way, one at a time",
             Self::Batch => "one way, batches of 32",
+            Self::Wake => "round trip, both asleep",
+            Self::WakeSameCore => "round trip, both asleep, on one core",
         }
     }
 
     /// Whether messages of `size` bytes travel in this pattern through a ring of `ring_bytes`.
     fn carries(self, size: usize, ring_bytes: usize) -> bool {
-        match self {
-            Self::RoundTrip => size <= LARGEST_ROUND_TRIP,
-            Self::Single => true,
-            Self::Batch => (size + 8) * BATCH as usize <= ring_bytes / 2,
-        }
+        fits(size, ring_bytes)
+            && match self {
+                Self::RoundTrip | Self::Wake | Self::WakeSameCore => size <= LARGEST_ROUND_TRIP,
+                Self::Single => true,
+                Self::Batch => (size + 8) * BATCH as usize <= ring_bytes / 2,
+            }
     }
+
+    /// The sizes of a default run.
+    fn default_sizes(self) -> &'static [usize] {
+        if self.is_wake() { &WAKE_SIZES } else { &DEFAULT_SIZES }
+    }
+}
+
+/// Whether a ring of `ring_bytes` takes messages of `size` bytes.
+pub fn fits(size: usize, ring_bytes: usize) -> bool {
+    size + 64 <= ring_bytes / 2
 }
 
 /// Rivals: the mechanisms measured with one pattern and size, in the order of their enum.
@@ -147,7 +211,7 @@ pub struct Group {
 /// What a run was asked to measure.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
-    /// Payload sizes, bytes.
+    /// Payload sizes, bytes; empty means each pattern's default.
     pub sizes: &'a [usize],
     /// Patterns; empty means all.
     pub patterns: &'a [Pattern],
@@ -155,18 +219,22 @@ pub struct Selection<'a> {
     pub mechanisms: &'a [Mechanism],
     /// Capacity of the rings, bytes.
     pub ring_bytes: usize,
-    /// Whether each side has a core of its own.
+    /// Whether there is a core for each side.
     pub two_cores: bool,
+    /// Whether the kernel has message queues.
+    pub message_queues: bool,
 }
 
 /// The groups of a run, those of one pattern together.
 pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
     let mut groups = Vec::new();
     for &pattern in Pattern::value_variants() {
-        if !wanted(selection.patterns, pattern) {
+        let possible = selection.two_cores || pattern != Pattern::Wake;
+        if !possible || !wanted(selection.patterns, pattern) {
             continue;
         }
-        for &size in selection.sizes.iter().filter(|&&size| pattern.carries(size, selection.ring_bytes)) {
+        let sizes = if selection.sizes.is_empty() { pattern.default_sizes() } else { selection.sizes };
+        for &size in sizes.iter().filter(|&&size| pattern.carries(size, selection.ring_bytes)) {
             let mechanisms = rivals(selection, pattern, size);
             if mechanisms.iter().any(|mechanism| !mechanism.is_reference())
                 || selection.mechanisms.iter().any(|m| m.is_reference())
@@ -181,8 +249,10 @@ pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
 /// The mechanisms of one group.
 fn rivals(selection: &Selection<'_>, pattern: Pattern, size: usize) -> Vec<Mechanism> {
     let asked = |mechanism: Mechanism| mechanism.is_reference() || wanted(selection.mechanisms, mechanism);
-    let possible =
-        |mechanism: Mechanism| mechanism.takes(pattern, size) && (selection.two_cores || !mechanism.spins());
+    let exists = |mechanism: Mechanism| selection.message_queues || mechanism != Mechanism::MessageQueue;
+    let possible = |mechanism: Mechanism| {
+        mechanism.takes(pattern, size) && exists(mechanism) && (selection.two_cores || !mechanism.spins())
+    };
     Mechanism::value_variants()
         .iter()
         .copied()
@@ -200,17 +270,18 @@ mod tests {
     use super::*;
 
     const ALL: Selection<'static> = Selection {
-        sizes: &DEFAULT_SIZES,
+        sizes: &[],
         patterns: &[],
         mechanisms: &[],
         ring_bytes: 1 << 20,
         two_cores: true,
+        message_queues: true,
     };
 
     #[test]
     fn every_group_has_its_yardsticks() {
         for group in groups(&ALL) {
-            assert!(group.mechanisms.contains(&Mechanism::T), "{group:?}");
+            assert!(group.mechanisms.contains(&Mechanism::T) || group.pattern.is_wake(), "{group:?}");
             assert!(group.mechanisms.contains(&group.pattern.floor()), "{group:?}");
         }
     }
@@ -237,6 +308,26 @@ mod tests {
     fn nobody_spins_on_a_single_core() {
         let asked = groups(&Selection { two_cores: false, ..ALL });
         assert!(asked.iter().flat_map(|group| &group.mechanisms).all(|mechanism| !mechanism.spins()));
-        assert!(!asked.is_empty());
+        assert!(asked.iter().all(|group| group.pattern != Pattern::Wake));
+        assert!(asked.iter().any(|group| group.pattern == Pattern::WakeSameCore));
+    }
+
+    #[test]
+    fn whoever_can_sleep_is_woken_on_two_cores_and_on_one() {
+        for pattern in [Pattern::Wake, Pattern::WakeSameCore] {
+            let wakes: Vec<_> = groups(&ALL).into_iter().filter(|group| group.pattern == pattern).collect();
+            assert_eq!(wakes.iter().map(|group| group.size).collect::<Vec<_>>(), WAKE_SIZES);
+            assert!(wakes.iter().flat_map(|group| &group.mechanisms).all(|mechanism| !mechanism.spins()));
+            for rival in [Mechanism::Park, Mechanism::EventFd, Mechanism::MessageQueue, Mechanism::Unix] {
+                assert!(wakes[0].mechanisms.contains(&rival), "{rival:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_lacks_is_left_out() {
+        let lacking = groups(&Selection { message_queues: false, ..ALL });
+        let mut mechanisms = lacking.iter().flat_map(|group| &group.mechanisms);
+        assert!(mechanisms.all(|mechanism| *mechanism != Mechanism::MessageQueue));
     }
 }

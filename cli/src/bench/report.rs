@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::control::Tuning;
 use super::machine::Machine;
 use super::plan::{Mechanism, Pattern};
-use super::sample::{Build, Flaw, Key, Latency, Regime, Sample, Spread, ratio};
+use super::sample::{Build, Flaw, Key, Latency, Regime, Sample, Spread, ratio, sleeps};
 
 /// How the run was made.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,10 @@ pub struct Conditions {
     pub starts: usize,
     /// Length that a sample aims for, seconds.
     pub sample_seconds: f64,
+    /// How long a side rests before it wakes the other one on another core, seconds.
+    pub rest_seconds: f64,
+    /// Whether there were POSIX message queues to measure.
+    pub message_queues: bool,
     /// What was run before and not counted.
     pub warm_up: &'static str,
     /// The build compared with.
@@ -44,6 +48,8 @@ pub struct Report {
     pub probes: BTreeMap<Regime, Spread>,
     /// The figures.
     pub cells: Vec<Cell>,
+    /// What has no figures, or fewer, since messages that were to wake their receivers found them awake.
+    pub awake: Vec<Awake>,
 }
 
 /// Samples that do not count.
@@ -51,16 +57,39 @@ pub struct Report {
 pub struct Dropped {
     /// The probes before and after disagreed.
     pub probes_disagree: usize,
-    /// A side that spins was off its core for more than a tenth of the time.
+    /// A side that spins, or both sides that share a core, were off it for more than a tenth of the time.
     pub core_lost: usize,
+    /// Messages that were to wake their receivers found them awake.
+    pub awake: usize,
 }
 
 impl Dropped {
     /// Counts among `samples`.
     pub fn count(samples: &[Sample]) -> Self {
         let count = |flaw| samples.iter().filter(|sample| sample.verdict == Err(flaw)).count();
-        Self { probes_disagree: count(Flaw::ProbesDisagree), core_lost: count(Flaw::CoreLost) }
+        Self {
+            probes_disagree: count(Flaw::ProbesDisagree),
+            core_lost: count(Flaw::CoreLost),
+            awake: count(Flaw::Awake),
+        }
     }
+}
+
+/// The samples of one mechanism, pattern and size in which the sides did not sleep.
+#[derive(Debug, Serialize)]
+pub struct Awake {
+    /// How the messages followed one another.
+    pub pattern: Pattern,
+    /// What carried them.
+    pub mechanism: Mechanism,
+    /// Whose roles took the samples.
+    pub build: Build,
+    /// Payload bytes.
+    pub size: usize,
+    /// How many of these samples there are.
+    pub samples: usize,
+    /// Sleeps per message in them.
+    pub sleeps: f64,
 }
 
 /// The figures of one mechanism, pattern and size in one regime.
@@ -84,12 +113,14 @@ pub struct Cell {
     pub bytes_per_second: f64,
     /// Ratio to T in the same round.
     pub to_t: Option<Spread>,
-    /// Ratio to the pattern's floor in the same round.
+    /// Ratio to the pattern's floor in the same round; of wake-ups the ratio of medians.
     pub to_floor: Option<Spread>,
     /// Ratio to the build compared with in the same round.
     pub to_other: Option<Spread>,
     /// Percentiles of single round trips.
     pub latency: Option<Latency>,
+    /// Sleeps of both sides per message: voluntary context switches.
+    pub sleeps: f64,
     /// CPU seconds of all samples.
     pub cpu: Cpu,
 }
@@ -133,7 +164,7 @@ pub fn cells(samples: &[Sample]) -> Result<Vec<Cell>> {
         if let Ok(regime) = sample.verdict {
             let Key { pattern, mechanism, build, size, .. } = sample.key;
             places.entry((regime, pattern, mechanism, build, size)).or_default().push(sample);
-            by_key.insert((sample.key, regime), sample.ns);
+            by_key.insert((sample.key, regime), sample.compared());
         }
     }
     places.into_iter().filter_map(|(place, samples)| cell(place, &samples, &by_key).transpose()).collect()
@@ -146,7 +177,7 @@ fn cell(place: Place, samples: &[&Sample], by_key: &HashMap<(Key, Regime), f64>)
     let to = |build: Build, mechanism: Mechanism| {
         let ratios = samples.iter().filter_map(|sample| {
             let reference = by_key.get(&(Key { build, mechanism, ..sample.key }, regime))?;
-            Some(ratio(pattern, sample.ns, *reference))
+            Some(ratio(pattern, sample.compared(), *reference))
         });
         Spread::of(ratios.collect())
     };
@@ -163,8 +194,29 @@ fn cell(place: Place, samples: &[&Sample], by_key: &HashMap<(Key, Regime), f64>)
         to_floor: to(Build::This, pattern.floor()).filter(|_| mechanism != pattern.floor()),
         to_other: to(Build::Other, mechanism).filter(|_| build == Build::This),
         latency: Latency::of(samples.iter().copied())?,
+        sleeps: mean_sleeps(pattern, samples),
         cpu: Cpu::sum(samples.iter().map(|sample| Cpu::of(sample))),
     }))
+}
+
+/// Sleeps per message in all `samples` of a pattern.
+fn mean_sleeps(pattern: Pattern, samples: &[&Sample]) -> f64 {
+    let slept = [0, 1].map(|side| samples.iter().map(|sample| sample.slept[side]).sum());
+    sleeps(pattern, samples.iter().map(|sample| sample.count).sum(), slept)
+}
+
+/// What did not count since the sides did not sleep.
+pub fn awake(samples: &[Sample]) -> Vec<Awake> {
+    let mut places: BTreeMap<(Pattern, Mechanism, Build, usize), Vec<&Sample>> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| sample.verdict == Err(Flaw::Awake)) {
+        let Key { pattern, mechanism, build, size, .. } = sample.key;
+        places.entry((pattern, mechanism, build, size)).or_default().push(sample);
+    }
+    let sum_up = |((pattern, mechanism, build, size), samples): (_, Vec<&Sample>)| {
+        let sleeps = mean_sleeps(pattern, &samples);
+        Awake { pattern, mechanism, build, size, samples: samples.len(), sleeps }
+    };
+    places.into_iter().map(sum_up).collect()
 }
 
 /// Probe results per regime.
@@ -215,6 +267,17 @@ mod tests {
         let cells = cells(&samples).unwrap();
         assert!((cells[0].to_other.unwrap().median - 10.0 / 11.0).abs() < 1e-9);
         assert_eq!(cells[1].to_other, None);
+    }
+
+    #[test]
+    fn those_who_did_not_sleep_are_named_and_have_no_figures() {
+        let outcome = || Outcome { slept: 20, ..Outcome::default() };
+        let key = Key { pattern: Pattern::Wake, ..sample(0, Mechanism::Adaptive, Build::This, 90.0, 20).key };
+        let samples = [Sample::new(key, 100, [outcome(), outcome()])];
+        assert!(cells(&samples).unwrap().is_empty());
+        let awake = awake(&samples);
+        assert_eq!((awake[0].mechanism, awake[0].samples, awake[0].sleeps), (Mechanism::Adaptive, 1, 0.2));
+        assert_eq!(Dropped::count(&samples).awake, 1);
     }
 
     #[test]

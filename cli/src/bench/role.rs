@@ -4,21 +4,22 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::Pid;
 
 use super::control::{Answer, Job, Order, Outcome, PROTOCOL, Setup, Side};
 use super::floor_copy::{self, CopyRx, CopyTx};
+use super::floor_futex::{FutexRx, FutexTx, futexes};
 use super::kernel::{StreamRx, StreamTx, socket, stream};
+use super::message_queue::{self, QueueRx, QueueTx};
 use super::plan::Mechanism;
 use super::probe::{Barrier, Ping, Pong, ping_pong, probe};
 use super::record_ring::{RecordRx, RecordTx};
 use super::rings::Rings;
+use super::seat;
 use super::shared::Shared;
 use super::traffic::{Part, Rx, Tx};
 
@@ -43,7 +44,7 @@ pub fn role(args: &RoleArgs) -> Result<()> {
         "this build speaks version {PROTOCOL} of the bench's protocol, not {}",
         setup.protocol
     );
-    pin(setup.core)?;
+    seat::take(setup.cores.map(|cores| cores[args.side as usize]), false)?;
     let shared = Shared::open(setup.shared, setup.ring_bytes)?;
     let (flags, _) = shared.copy();
     let mut bench = Workbench::new(args.side, &setup, &shared, &flags)?;
@@ -66,20 +67,16 @@ fn answer(answer: &Answer) -> Result<()> {
     out.write_all(line.as_bytes()).and_then(|()| out.flush()).context("cannot answer the coordinator")
 }
 
-/// Pins this process to a core.
-fn pin(core: Option<usize>) -> Result<()> {
-    let Some(core) = core else { return Ok(()) };
-    let mut set = CpuSet::new();
-    set.set(core).with_context(|| format!("no core {core}"))?;
-    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot pin to core {core}"))
-}
-
 /// Everything that a side keeps from sample to sample.
 struct Workbench<'a> {
+    /// What the coordinator said at the start.
+    setup: &'a Setup,
     /// What measures.
     stage: Stage<'a>,
     /// The floor's ping-pong.
     bounce: (Ping<'a>, Pong<'a>),
+    /// The floor's futexes.
+    futexes: (FutexTx<'a>, FutexRx<'a>),
     /// T, towards the other side and back.
     record: (RecordTx<'a>, RecordRx<'a>),
     /// Flags of the copy floor.
@@ -92,13 +89,17 @@ struct Workbench<'a> {
     pipe_wide: (StreamTx, StreamRx),
     /// Unix sockets.
     unix: (StreamTx, StreamRx),
+    /// Eventfds.
+    eventfd: (StreamTx, StreamRx),
+    /// Message queues, if there are any.
+    queue: Option<(QueueTx, QueueRx)>,
     /// The rings, attached when first used.
     rings: Rings,
 }
 
 impl<'a> Workbench<'a> {
     /// Lays everything out.
-    fn new(side: Side, setup: &Setup, shared: &'a Shared, flags: &'a [&'a AtomicU64]) -> Result<Self> {
+    fn new(side: Side, setup: &'a Setup, shared: &'a Shared, flags: &'a [&'a AtomicU64]) -> Result<Self> {
         let (towards, back) = match side {
             Side::Sender => (0, 1),
             Side::Receiver => (1, 0),
@@ -106,14 +107,18 @@ impl<'a> Workbench<'a> {
         let record = (RecordTx::new(shared.record_ring(towards)), RecordRx::new(shared.record_ring(back)));
         let (ping, pong) = ping_pong(side, shared.ping_pong(0));
         Ok(Self {
+            setup,
             stage: Stage { side, barrier: Barrier::new(side, shared.barrier()), ping, pong },
             bounce: ping_pong(side, shared.ping_pong(1)),
+            futexes: futexes(side, shared.futexes()),
             record,
             flags,
             copy: shared.copy().1,
             pipe: stream(setup.streams.pipe),
             pipe_wide: stream(setup.streams.pipe_wide),
             unix: socket(setup.streams.unix)?,
+            eventfd: stream(setup.streams.eventfd),
+            queue: setup.streams.queue.map(message_queue::ends),
             rings: Rings::new(side, setup),
         })
     }
@@ -121,6 +126,7 @@ impl<'a> Workbench<'a> {
     /// Takes a sample.
     fn run(&mut self, job: Job) -> Result<Outcome> {
         let stage = &mut self.stage;
+        seat::take(self.setup.core(stage.side, job.pattern), job.pattern.shares_core())?;
         match job.mechanism {
             Mechanism::PingPong => stage.measure(job, &mut self.bounce.0, &mut self.bounce.1),
             Mechanism::Copy => {
@@ -130,10 +136,16 @@ impl<'a> Workbench<'a> {
                 let mut tx = CopyTx::new(self.flags, self.copy, job.size);
                 stage.measure(job, &mut tx, &mut CopyRx::new(self.flags, self.copy, job.size))
             }
+            Mechanism::BareFutex => stage.measure(job, &mut self.futexes.0, &mut self.futexes.1),
             Mechanism::T => stage.measure(job, &mut self.record.0, &mut self.record.1),
             Mechanism::Pipe => stage.measure(job, &mut self.pipe.0, &mut self.pipe.1),
             Mechanism::PipeWide => stage.measure(job, &mut self.pipe_wide.0, &mut self.pipe_wide.1),
             Mechanism::Unix => stage.measure(job, &mut self.unix.0, &mut self.unix.1),
+            Mechanism::EventFd => stage.measure(job, &mut self.eventfd.0, &mut self.eventfd.1),
+            Mechanism::MessageQueue => {
+                let (tx, rx) = self.queue.as_mut().context("there are no message queues")?;
+                stage.measure(job, tx, rx)
+            }
             _ => self.rings.run(job, stage),
         }
     }
@@ -154,12 +166,14 @@ pub struct Stage<'a> {
 impl Stage<'_> {
     /// Takes the sample `job` over the given halves of a mechanism.
     pub fn measure(&mut self, job: Job, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<Outcome> {
-        let mut part = Part::new(self.side, job);
+        let mut part = Part::new(self.side, job)?;
         let before = self.probe(job.probe)?;
         let reading = Reading::begin()?;
         part.main(tx, rx)?;
         let mut outcome = reading.end()?;
-        outcome.latency = part.timed(tx, rx)?;
+        part.timed(tx, rx)?;
+        outcome.latency = part.latency();
+        outcome.rested = job.rest * job.count;
         outcome.probe = [before, self.probe(job.probe)?];
         Ok(outcome)
     }
@@ -180,28 +194,27 @@ impl Stage<'_> {
 struct Reading {
     /// Monotonic clock, nanoseconds.
     start: u64,
-    /// CPU time of this process, nanoseconds.
-    cpu: u64,
-    /// Involuntary context switches.
-    preempted: u64,
+    /// What this process had used.
+    usage: Usage,
 }
 
 impl Reading {
     /// Reads the clocks.
     fn begin() -> Result<Self> {
-        let (cpu, preempted) = usage()?;
-        Ok(Self { start: now()?, cpu, preempted })
+        let usage = Usage::now()?;
+        Ok(Self { start: now()?, usage })
     }
 
     /// Reads them again.
     fn end(self) -> Result<Outcome> {
         let end = now()?;
-        let (cpu, preempted) = usage()?;
+        let usage = Usage::now()?;
         Ok(Outcome {
             start: self.start,
             end,
-            cpu: cpu - self.cpu,
-            preempted: preempted - self.preempted,
+            cpu: usage.cpu - self.usage.cpu,
+            preempted: usage.preempted - self.usage.preempted,
+            slept: usage.slept - self.usage.slept,
             ..Outcome::default()
         })
     }
@@ -213,9 +226,25 @@ fn now() -> Result<u64> {
     Ok(time.num_nanoseconds() as u64)
 }
 
-/// CPU time of this process in nanoseconds, and its involuntary context switches.
-fn usage() -> Result<(u64, u64)> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot read the CPU time")?;
-    let cpu = usage.user_time().num_nanoseconds() + usage.system_time().num_nanoseconds();
-    Ok((cpu as u64, usage.involuntary_context_switches() as u64))
+/// What this process has used so far.
+struct Usage {
+    /// CPU time, nanoseconds.
+    cpu: u64,
+    /// Involuntary context switches.
+    preempted: u64,
+    /// Voluntary ones: sleeps.
+    slept: u64,
+}
+
+impl Usage {
+    /// Asks the kernel.
+    fn now() -> Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot read the CPU time")?;
+        let cpu = usage.user_time().num_nanoseconds() + usage.system_time().num_nanoseconds();
+        Ok(Self {
+            cpu: cpu as u64,
+            preempted: usage.involuntary_context_switches() as u64,
+            slept: usage.voluntary_context_switches() as u64,
+        })
+    }
 }

@@ -23,8 +23,11 @@ const DISAGREEMENT: f64 = 0.3;
 /// The share of its time that a side which spins may be off its core.
 const OFF_CORE: f64 = 0.1;
 
+/// Sleeps per message from which on the messages are said to have woken their receivers.
+const ASLEEP: f64 = 0.9;
+
 /// The longest single round trip that is told from longer ones, nanoseconds.
-pub const LONGEST: u64 = 10_000_000_000;
+const LONGEST: u64 = 10_000_000_000;
 
 /// How far apart the two cores are, as a ping-pong over two cache lines sees it. Virtual machines change
 /// between these.
@@ -37,13 +40,15 @@ pub enum Regime {
     Near,
     /// From 200 ns to 1 µs
     Far,
-    /// Slower, or not probed
+    /// Slower
     Other,
+    /// Both sides on one core: there is nothing to probe
+    OneCore,
 }
 
 impl Regime {
     /// All, nearest first.
-    pub const ALL: [Self; 4] = [Self::Siblings, Self::Near, Self::Far, Self::Other];
+    pub const ALL: [Self; 5] = [Self::Siblings, Self::Near, Self::Far, Self::Other, Self::OneCore];
 
     /// The name with its bounds.
     pub fn label(self) -> &'static str {
@@ -51,13 +56,16 @@ impl Regime {
             Self::Siblings => "siblings (ping-pong below 75 ns: both on one physical core)",
             Self::Near => "near (ping-pong from 75 to 200 ns)",
             Self::Far => "far (ping-pong from 200 ns to 1 µs)",
-            Self::Other => "other (ping-pong above 1 µs, or not probed)",
+            Self::Other => "other (ping-pong above 1 µs)",
+            Self::OneCore => "one core for both sides",
         }
     }
 
     /// The regime of one probe result; zero: not probed.
     fn of(probe: f64) -> Self {
-        if probe <= 0.0 || probe >= FAR {
+        if probe <= 0.0 {
+            Self::OneCore
+        } else if probe >= FAR {
             Self::Other
         } else if probe < SIBLINGS {
             Self::Siblings
@@ -75,8 +83,10 @@ impl Regime {
 pub enum Flaw {
     /// The probes before and after are of different regimes or too far apart
     ProbesDisagree,
-    /// A side that spins lost its core to somebody else
+    /// A side that spins, or two sides that share a core, lost it to somebody else
     CoreLost,
+    /// The messages were to wake their receivers, and found them awake
+    Awake,
 }
 
 /// The regime of a sample between two probes.
@@ -87,10 +97,32 @@ fn classify([before, after]: [f64; 2]) -> Result<Regime, Flaw> {
     if agree { Ok(regime) } else { Err(Flaw::ProbesDisagree) }
 }
 
-/// Whether a side was off its core for too long.
-fn lost_core(side: &Outcome) -> bool {
-    let wall = side.end.saturating_sub(side.start) as f64;
-    wall - side.cpu as f64 > wall * OFF_CORE
+/// What spoils a sample of `key`, whatever its probes say; the traffic took `wall` nanoseconds.
+fn flaw(key: &Key, count: u64, wall: u64, sides: [&Outcome; 2]) -> Option<Flaw> {
+    let lost = if key.mechanism.spins() {
+        sides.iter().any(|side| is_off(side.end.saturating_sub(side.start), side.cpu))
+    } else {
+        // One side runs while the other sleeps: together they have something to do all the time.
+        key.pattern.shares_core() && is_off(wall, sides[0].cpu + sides[1].cpu)
+    };
+    let awake = || key.pattern.is_wake() && sleeps(key.pattern, count, sides.map(|side| side.slept)) < ASLEEP;
+    if lost { Some(Flaw::CoreLost) } else { awake().then_some(Flaw::Awake) }
+}
+
+/// Whether those who used `cpu` of the `wall` nanoseconds were off their core for too long.
+fn is_off(wall: u64, cpu: u64) -> bool {
+    wall as f64 - cpu as f64 > wall as f64 * OFF_CORE
+}
+
+/// Sleeps per message of both sides together; a round trip is two messages.
+pub fn sleeps(pattern: Pattern, count: u64, slept: [u64; 2]) -> f64 {
+    let messages = if pattern.is_round_trip() { 2 * count } else { count };
+    (slept[0] + slept[1]) as f64 / messages as f64
+}
+
+/// A histogram of single round trips, nanoseconds, in steps of at most a thousandth.
+pub fn histogram() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, LONGEST, 3)?)
 }
 
 /// Which build's roles took a sample.
@@ -132,14 +164,18 @@ pub struct Sample {
     pub probe: [f64; 2],
     /// Messages, or round trips.
     pub count: u64,
-    /// From the sender's start to the end of the last message, nanoseconds.
+    /// From the sender's start to the end of the last message, rests aside, nanoseconds.
     pub wall: u64,
     /// Nanoseconds per message or round trip.
     pub ns: f64,
-    /// CPU time of sender and receiver, nanoseconds.
+    /// CPU time of sender and receiver, rests aside, nanoseconds.
     pub cpu: [u64; 2],
     /// Involuntary context switches of sender and receiver.
     pub preempted: [u64; 2],
+    /// How often sender and receiver went to sleep.
+    pub slept: [u64; 2],
+    /// Half the round trips that were timed one by one took at most so long, nanoseconds.
+    pub p50: Option<u64>,
     /// Single round trips: nanoseconds, and how many took so long.
     #[serde(skip)]
     pub latency: Vec<(u64, u64)>,
@@ -148,22 +184,30 @@ pub struct Sample {
 impl Sample {
     /// A sample out of what both sides measured.
     pub fn new(key: Key, count: u64, [sender, receiver]: [Outcome; 2]) -> Self {
-        let end = match key.pattern {
-            Pattern::RoundTrip => sender.end,
-            Pattern::Single | Pattern::Batch => receiver.end,
-        };
-        let wall = end.saturating_sub(sender.start);
-        let disturbed = key.mechanism.spins() && (lost_core(&sender) || lost_core(&receiver));
+        let end = if key.pattern.is_round_trip() { sender.end } else { receiver.end };
+        let wall = end.saturating_sub(sender.start).saturating_sub(sender.rested + receiver.rested);
+        let flaw = flaw(&key, count, wall, [&sender, &receiver]);
         Self {
             key,
-            verdict: if disturbed { Err(Flaw::CoreLost) } else { classify(sender.probe) },
+            verdict: flaw.map_or_else(|| classify(sender.probe), Err),
             probe: sender.probe,
             count,
             wall,
             ns: wall as f64 / count as f64,
-            cpu: [sender.cpu, receiver.cpu],
+            cpu: [&sender, &receiver].map(|side| side.cpu.saturating_sub(side.rested)),
             preempted: [sender.preempted, receiver.preempted],
+            slept: [sender.slept, receiver.slept],
+            p50: median(&sender.latency),
             latency: sender.latency,
+        }
+    }
+
+    /// What is compared with the rivals', nanoseconds per message or round trip. Of wake-ups the median: a few that
+    /// took milliseconds say more about the scheduler than about what woke.
+    pub fn compared(&self) -> f64 {
+        match self.p50 {
+            Some(p50) if self.key.pattern.is_wake() => p50 as f64,
+            _ => self.ns,
         }
     }
 }
@@ -171,10 +215,7 @@ impl Sample {
 /// How `mine` compares with `reference`, both in nanoseconds per message: the ratio of times for round trips
 /// (less is better), of rates for one-way traffic (more is better).
 pub fn ratio(pattern: Pattern, mine: f64, reference: f64) -> f64 {
-    match pattern {
-        Pattern::RoundTrip => mine / reference,
-        Pattern::Single | Pattern::Batch => reference / mine,
-    }
+    if pattern.is_round_trip() { mine / reference } else { reference / mine }
 }
 
 /// A median and how far the values around it spread.
@@ -210,6 +251,17 @@ fn quantile(values: &[f64], share: f64) -> f64 {
     values[below] + (values[above] - values[below]) * place.fract()
 }
 
+/// The value in the middle of `counted` values, each with how many there are, in order.
+fn median(counted: &[(u64, u64)]) -> Option<u64> {
+    let total: u64 = counted.iter().map(|(_, count)| count).sum();
+    let mut below = 0;
+    let mut found = counted.iter().skip_while(|(_, count)| {
+        below += count;
+        2 * below < total
+    });
+    found.next().map(|(value, _)| *value)
+}
+
 /// Percentiles of single round trips, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Latency {
@@ -228,7 +280,7 @@ pub struct Latency {
 impl Latency {
     /// The percentiles of all round trips in `samples`; `None` if there are none.
     pub fn of<'a>(samples: impl Iterator<Item = &'a Sample>) -> Result<Option<Self>> {
-        let mut all = Histogram::<u64>::new_with_bounds(1, LONGEST, 2)?;
+        let mut all = histogram()?;
         for (nanoseconds, count) in samples.flat_map(|sample| &sample.latency) {
             all.saturating_record_n(*nanoseconds, *count);
         }
@@ -248,7 +300,7 @@ mod tests {
         assert_eq!(classify([95.0, 100.0]), Ok(Regime::Near));
         assert_eq!(classify([450.0, 400.0]), Ok(Regime::Far));
         assert_eq!(classify([5000.0, 4500.0]), Ok(Regime::Other));
-        assert_eq!(classify([0.0, 0.0]), Ok(Regime::Other));
+        assert_eq!(classify([0.0, 0.0]), Ok(Regime::OneCore));
     }
 
     #[test]
@@ -301,6 +353,43 @@ mod tests {
         assert_eq!(Sample::new(STREAM, 1, [sender.clone(), Outcome::default()]).verdict, Err(Flaw::CoreLost));
         let sleeper = Key { mechanism: Mechanism::Park, ..STREAM };
         assert_eq!(Sample::new(sleeper, 1, [sender, Outcome::default()]).verdict, Ok(Regime::Near));
+    }
+
+    /// A round trip through the ring, both sides asleep on one core.
+    const WAKE: Key = Key { mechanism: Mechanism::Park, pattern: Pattern::WakeSameCore, ..STREAM };
+
+    #[test]
+    fn messages_that_found_their_receiver_awake_spoil_the_sample() {
+        let side = |slept| Outcome { slept, ..Outcome::default() };
+        assert_eq!(Sample::new(WAKE, 100, [side(100), side(100)]).verdict, Ok(Regime::OneCore));
+        assert_eq!(Sample::new(WAKE, 100, [side(100), side(70)]).verdict, Err(Flaw::Awake));
+        let bounce = Key { pattern: Pattern::RoundTrip, ..WAKE };
+        assert_eq!(Sample::new(bounce, 100, [side(0), side(0)]).verdict, Ok(Regime::OneCore));
+    }
+
+    #[test]
+    fn two_sides_that_lost_the_core_they_share_spoil_the_sample() {
+        let side = |cpu| Outcome { start: 100, end: 200, cpu, slept: 1, ..Outcome::default() };
+        assert_eq!(Sample::new(WAKE, 1, [side(48), side(50)]).verdict, Ok(Regime::OneCore));
+        assert_eq!(Sample::new(WAKE, 1, [side(40), side(40)]).verdict, Err(Flaw::CoreLost));
+        let apart = Key { pattern: Pattern::Wake, ..WAKE };
+        assert_eq!(Sample::new(apart, 1, [side(10), side(10)]).verdict, Ok(Regime::OneCore));
+    }
+
+    #[test]
+    fn rests_do_not_count() {
+        let side = Outcome { end: 1000, rested: 300, cpu: 340, ..Outcome::default() };
+        let sample = Sample::new(WAKE, 10, [side.clone(), side]);
+        assert_eq!((sample.wall, sample.ns, sample.cpu), (400, 40.0, [40, 40]));
+    }
+
+    #[test]
+    fn wake_ups_are_compared_by_their_medians() {
+        let sender = Outcome { end: 1000, latency: vec![(10, 5), (20, 4), (400, 1)], ..Outcome::default() };
+        let sample = |key| Sample::new(key, 10, [sender.clone(), Outcome::default()]);
+        assert_eq!((sample(WAKE).compared(), sample(WAKE).ns), (10.0, 100.0));
+        assert_eq!(sample(Key { pattern: Pattern::RoundTrip, ..WAKE }).compared(), 100.0);
+        assert_eq!((median(&[(1, 1), (2, 1), (3, 1)]), median(&[])), (Some(2), None));
     }
 
     #[test]

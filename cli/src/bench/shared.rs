@@ -4,9 +4,10 @@
 //! line 0, 1      barrier, one line per side
 //! line 2, 3      ping and pong of the probe
 //! line 4, 5      ping and pong of the floor
-//! line 6, 7      record ring T, forth: tail, head
-//! line 8, 9      record ring T, back: tail, head
-//! line 10 …      a flag per chunk of the copy floor
+//! line 6, 7      the floor's futexes
+//! line 8, 9      record ring T, forth: tail, head
+//! line 10, 11    record ring T, back: tail, head
+//! line 12 …      a flag per chunk of the copy floor
 //! then           data of T forth, T back, and of the copy floor, `ring_bytes` each
 //! ```
 //!
@@ -15,8 +16,8 @@
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::AtomicU64;
+use std::os::fd::{FromRawFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use anyhow::{Context, Result};
 use memmap2::MmapRaw;
@@ -29,7 +30,7 @@ const LINE: usize = 16;
 pub const CHUNKS: usize = 64;
 
 /// The line of the first flag of the copy floor.
-const FLAGS: usize = 10;
+const FLAGS: usize = 12;
 
 /// Words before the data areas: whole pages.
 const CONTROL_WORDS: usize = (FLAGS + CHUNKS).next_multiple_of(32) * LINE;
@@ -56,11 +57,11 @@ pub fn create(ring_bytes: usize) -> Result<File> {
     Ok(file)
 }
 
-/// Takes over a descriptor that this process inherited under a number it was told.
-pub fn adopt(fd: RawFd) -> OwnedFd {
+/// Takes over a descriptor that this process inherited under a number it was told, or whose owner gave it up.
+pub fn adopt<T: FromRawFd>(fd: RawFd) -> T {
     // SAFETY: the coordinator left this descriptor open across exec for this role alone and named it once in
-    // the setup line; nothing else in this process knows the number.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+    // the setup line, or `into_raw_fd` has just returned it; nothing else in this process knows the number.
+    unsafe { T::from_raw_fd(fd) }
 }
 
 impl Shared {
@@ -102,9 +103,18 @@ impl Shared {
         [self.line(2 + 2 * which), self.line(3 + 2 * which)]
     }
 
+    /// The futexes that the sender and the receiver ring.
+    pub fn futexes(&self) -> [&AtomicU32; 2] {
+        [6, 7].map(|index| {
+            // SAFETY: the word is mapped for as long as `self` and aligned, its first half is a number of 32
+            // bits, and nobody touches this line otherwise.
+            unsafe { AtomicU32::from_ptr(self.line(index).as_ptr().cast()) }
+        })
+    }
+
     /// Tail, head and data of record ring T, forth (0) or back (1).
     pub fn record_ring(&self, direction: usize) -> (&AtomicU64, &AtomicU64, &[AtomicU64]) {
-        (self.line(6 + 2 * direction), self.line(7 + 2 * direction), self.area(direction))
+        (self.line(8 + 2 * direction), self.line(9 + 2 * direction), self.area(direction))
     }
 
     /// Flags, one per chunk, and data of the copy floor.

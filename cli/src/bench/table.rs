@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 
 use comfy_table::TableComponent::{
     HorizontalLines, LeftBorderIntersections, MiddleIntersections, RightBorderIntersections,
@@ -30,19 +31,69 @@ pub fn render(report: &Report) -> String {
                 write!(text, ": probe {:.0} ns (p10 {:.0}, p90 {:.0})", probe.median, probe.p10, probe.p90);
         }
         text.push('\n');
-        for pattern in [Pattern::RoundTrip, Pattern::Single, Pattern::Batch] {
-            let cells: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.pattern == pattern).collect();
-            if !cells.is_empty() {
-                let _ = write!(text, "\n{}: {}\n{}\n", pattern.label(), legend(pattern), figures(&cells));
-            }
+        let (wakes, others): (Vec<&Cell>, Vec<&Cell>) =
+            cells.into_iter().partition(|cell| cell.pattern.is_wake());
+        text.push_str(&traffic(&others));
+        text.push_str(&wake_ups(&wakes));
+    }
+    text.push_str(&awake(report));
+    text
+}
+
+/// Everything of one regime but the wake-ups.
+fn traffic(cells: &[&Cell]) -> String {
+    let mut text = String::new();
+    if cells.is_empty() {
+        return text;
+    }
+    for pattern in [Pattern::RoundTrip, Pattern::Single, Pattern::Batch] {
+        let cells: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.pattern == pattern).collect();
+        if !cells.is_empty() {
+            let _ = write!(text, "\n{}: {}\n{}\n", pattern.label(), legend(pattern), figures(&cells));
         }
-        if let Some(table) = percentiles(&cells) {
-            text.push_str(&table);
+    }
+    if let Some(table) = percentiles(cells) {
+        text.push_str(&table);
+    }
+    let _ =
+        write!(text, "\nCPU seconds of sender + receiver / seconds that passed, all sizes\n{}\n", cpu(cells));
+    text
+}
+
+/// The wake-ups of one regime, a table for each pattern and size.
+fn wake_ups(cells: &[&Cell]) -> String {
+    let mut text = String::new();
+    let groups: BTreeSet<(Pattern, usize)> = cells.iter().map(|cell| (cell.pattern, cell.size)).collect();
+    for (pattern, size) in groups {
+        let header = ["", "p50", "p99", "p99.9", "mean", "ratio", "CPU s", "sleeps"];
+        let mut table = table(header.map(str::to_owned).to_vec());
+        for cell in cells.iter().filter(|cell| (cell.pattern, cell.size) == (pattern, size)) {
+            table.add_row(wake_up(cell));
         }
-        let _ = write!(
+        let _ = write!(text, "\n{}, {size} bytes: {}\n{table}\n", pattern.label(), legend(pattern));
+    }
+    text
+}
+
+/// One row of wake-ups.
+fn wake_up(cell: &Cell) -> Vec<String> {
+    let micros = |nanoseconds: f64| format!("{:.2}", nanoseconds / 1e3);
+    let percentiles = cell.latency.map_or([0; 3], |latency| [latency.p50, latency.p99, latency.p99_9]);
+    let figures = [micros(cell.ns.median), ratios(cell, " "), used(cell.cpu), format!("{:.2}", cell.sleeps)];
+    let percentiles = percentiles.map(|value| micros(value as f64));
+    std::iter::once(name(cell.mechanism, cell.build)).chain(percentiles).chain(figures).collect()
+}
+
+/// Who was to be woken and did not sleep.
+fn awake(report: &Report) -> String {
+    let mut text = String::new();
+    for awake in &report.awake {
+        let (name, pattern) = (name(awake.mechanism, awake.build), awake.pattern.label());
+        let (samples, sleeps) = (plural(awake.samples, "sample"), awake.sleeps);
+        let _ = writeln!(
             text,
-            "\nCPU seconds of sender + receiver / seconds that passed, all sizes\n{}\n",
-            cpu(&cells)
+            "not asleep: {name}, {pattern}, {} bytes: {samples} with {sleeps:.2} sleeps per message",
+            awake.size
         );
     }
     text
@@ -62,11 +113,12 @@ fn head(report: &Report) -> String {
     let _ = writeln!(text, ", Linux {}\n{pinned}", machine.kernel);
     let _ = writeln!(
         text,
-        "rings of {}, {} (dropped: {} whose probes disagree, {} that lost a core), {}, {:.0} s",
+        "rings of {}, {} (dropped: {} whose probes disagree, {} that lost a core, {} not asleep), {}, {:.0} s",
         bytesize::ByteSize(conditions.ring_bytes as u64),
         plural(report.samples, "sample"),
         report.dropped.probes_disagree,
         report.dropped.core_lost,
+        report.dropped.awake,
         plural(conditions.starts, "process start"),
         report.seconds,
     );
@@ -75,6 +127,16 @@ fn head(report: &Report) -> String {
         text,
         "T: ratio to the bare record ring with a shared tail; F: to the floor; per round, median"
     );
+    if report.cells.iter().any(|cell| cell.pattern == Pattern::Wake) {
+        let rest = humantime::format_duration(Duration::from_secs_f64(conditions.rest_seconds));
+        let _ = writeln!(
+            text,
+            "wake-ups: to wake the other core, a side first keeps busy for {rest}; that time does not count"
+        );
+    }
+    if !conditions.message_queues {
+        text.push_str("left out: POSIX message queues, which this system does not have\n");
+    }
     if let Some(other) = &conditions.against {
         let _ = writeln!(text, "O: ratio to the other build, {other}");
     }
@@ -93,6 +155,10 @@ fn legend(pattern: Pattern) -> &'static str {
         Pattern::Single | Pattern::Batch => {
             "million messages per second (G: GB/s); ratios of rates, more is better"
         }
+        Pattern::Wake | Pattern::WakeSameCore => {
+            "µs per round trip, each timed; ratios of p50; CPU seconds of sender + receiver / seconds that \
+             passed; sleeps per message"
+        }
     }
 }
 
@@ -110,6 +176,12 @@ fn table(header: Vec<String>) -> Table {
     table
 }
 
+/// What a row is called.
+fn name(mechanism: Mechanism, build: Build) -> String {
+    let other = if build == Build::Other { " (other)" } else { "" };
+    format!("{}{other}", mechanism.label())
+}
+
 /// Rows: mechanisms; columns: sizes.
 fn figures(cells: &[&Cell]) -> Table {
     let sizes: BTreeSet<usize> = cells.iter().map(|cell| cell.size).collect();
@@ -117,8 +189,7 @@ fn figures(cells: &[&Cell]) -> Table {
         table(std::iter::once(String::new()).chain(sizes.iter().map(|size| format!("{size} B"))).collect());
     let rows: BTreeSet<(Mechanism, Build)> = cells.iter().map(|cell| (cell.mechanism, cell.build)).collect();
     for (mechanism, build) in rows {
-        let other = if build == Build::Other { " (other)" } else { "" };
-        let mut row = vec![format!("{}{other}", mechanism.label())];
+        let mut row = vec![name(mechanism, build)];
         for size in &sizes {
             let found = cells
                 .iter()
@@ -132,20 +203,20 @@ fn figures(cells: &[&Cell]) -> Table {
 
 /// One cell: the figure, and below it the ratios.
 fn figure(cell: &Cell) -> String {
-    let mut text = match cell.pattern {
-        Pattern::RoundTrip => short(cell.ns.median),
+    let text = match cell.pattern {
+        _ if cell.pattern.is_round_trip() => short(cell.ns.median),
         _ if cell.size >= BULK => format!("{:.2} G", cell.bytes_per_second / 1e9),
         _ => short(cell.per_second / 1e6),
     };
+    let ratios = ratios(cell, "\n");
+    if ratios.is_empty() { text } else { format!("{text}\n{ratios}") }
+}
+
+/// What a cell is compared with.
+fn ratios(cell: &Cell, between: &str) -> String {
     let ratios = [("T", cell.to_t), ("F", cell.to_floor), ("O", cell.to_other)];
-    let ratios: Vec<String> = ratios
-        .iter()
-        .filter_map(|(name, to)| Some(format!("{}{name}", short(to.as_ref()?.median))))
-        .collect();
-    if !ratios.is_empty() {
-        let _ = write!(text, "\n{}", ratios.join("\n"));
-    }
-    text
+    let shown = ratios.iter().filter_map(|(name, to)| Some(format!("{}{name}", short(to.as_ref()?.median))));
+    shown.collect::<Vec<String>>().join(between)
 }
 
 /// Three digits or so.
@@ -182,10 +253,14 @@ fn cpu(cells: &[&Cell]) -> Table {
         for pattern in &patterns {
             let mine = cells.iter().filter(|cell| cell.mechanism == mechanism && cell.pattern == *pattern);
             let sum = Cpu::sum(mine.filter(|cell| cell.build == Build::This).map(|cell| cell.cpu));
-            let used = || format!("{:.2} + {:.2} / {:.2}", sum.sender, sum.receiver, sum.wall);
-            row.push(if sum.wall > 0.0 { used() } else { String::new() });
+            row.push(if sum.wall > 0.0 { used(sum) } else { String::new() });
         }
         table.add_row(row);
     }
     table
+}
+
+/// CPU seconds of both sides, and the seconds that passed.
+fn used(cpu: Cpu) -> String {
+    format!("{:.2} + {:.2} / {:.2}", cpu.sender, cpu.receiver, cpu.wall)
 }

@@ -1,14 +1,15 @@
 //! The traffic of a sample: the same loops over every mechanism.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
+use super::bytes::relax;
 use super::control::{Job, Side};
 use super::payload::{Check, Payload};
 use super::plan::{BATCH, Pattern};
-use super::sample::LONGEST;
+use super::sample::histogram;
 
 /// The sending half of a mechanism.
 pub trait Tx {
@@ -46,16 +47,19 @@ pub struct Part {
     payload: Payload,
     /// What to expect.
     check: Check,
+    /// Round trips that were timed one by one, nanoseconds.
+    latency: Histogram<u64>,
 }
 
 impl Part {
     /// Prepares the payload and the check of `job`.
-    pub fn new(side: Side, job: Job) -> Self {
-        let first = first_number(&job);
-        Self { side, job, payload: Payload::new(job.size), check: Check::new(job.size, first) }
+    pub fn new(side: Side, job: Job) -> Result<Self> {
+        let check = Check::new(job.size, first_number(&job));
+        Ok(Self { side, job, payload: Payload::new(job.size), check, latency: histogram()? })
     }
 
-    /// The messages that are timed as a whole.
+    /// The messages that are timed as a whole; wake-ups one by one as well, since they take so long that reading
+    /// the clock does not show.
     pub fn main(&mut self, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<()> {
         let first = first_number(&self.job);
         let end = first + self.job.count;
@@ -63,7 +67,8 @@ impl Part {
             (Pattern::RoundTrip, Side::Sender) => {
                 (first..end).try_for_each(|number| self.ask(tx, rx, number))
             }
-            (Pattern::RoundTrip, Side::Receiver) => {
+            (Pattern::Wake | Pattern::WakeSameCore, Side::Sender) => self.ask_timed(tx, rx, first, end),
+            (Pattern::RoundTrip | Pattern::Wake | Pattern::WakeSameCore, Side::Receiver) => {
                 (first..end).try_for_each(|number| self.reply(tx, rx, number))
             }
             (Pattern::Single, Side::Sender) => self.stream(tx, first, end),
@@ -73,26 +78,46 @@ impl Part {
         }
     }
 
-    /// The round trips that are timed one by one: the sender's histogram, in nanoseconds.
-    pub fn timed(&mut self, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<Vec<(u64, u64)>> {
+    /// The round trips that are only timed one by one.
+    pub fn timed(&mut self, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<()> {
         let first = first_number(&self.job) + self.job.count;
-        let numbers = first..first + self.job.timed;
-        if self.side == Side::Receiver {
-            numbers.into_iter().try_for_each(|number| self.reply(tx, rx, number))?;
-            return Ok(Vec::new());
+        let end = first + self.job.timed;
+        match self.side {
+            Side::Sender => self.ask_timed(tx, rx, first, end),
+            Side::Receiver => (first..end).try_for_each(|number| self.reply(tx, rx, number)),
         }
-        let mut histogram = Histogram::<u64>::new_with_bounds(1, LONGEST, 2)?;
-        let mut last = Instant::now();
-        for number in numbers {
+    }
+
+    /// What was timed one by one: nanoseconds and how many took so long, the shortest first.
+    pub fn latency(&self) -> Vec<(u64, u64)> {
+        let buckets = self.latency.iter_recorded();
+        buckets.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
+    }
+
+    /// Sends the messages `first..end`, each after the answer to the one before, and notes how long each took, the
+    /// other side's rest aside.
+    fn ask_timed(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, first: u64, end: u64) -> Result<()> {
+        for number in first..end {
+            self.rest();
+            let began = Instant::now();
             self.ask(tx, rx, number)?;
-            let now = Instant::now();
-            histogram.saturating_record((now - last).as_nanos() as u64);
-            last = now;
+            let took = began.elapsed().as_nanos() as u64;
+            self.latency.saturating_record(took.saturating_sub(self.job.rest));
         }
-        Ok(histogram
-            .iter_recorded()
-            .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
-            .collect())
+        Ok(())
+    }
+
+    /// Keeps the core busy until the other side has gone to sleep, if the job asks for that.
+    #[inline(always)]
+    fn rest(&self) {
+        let rest = Duration::from_nanos(self.job.rest);
+        if rest.is_zero() {
+            return;
+        }
+        let began = Instant::now();
+        while began.elapsed() < rest {
+            relax();
+        }
     }
 
     /// Sends a message and waits for its answer.
@@ -102,10 +127,11 @@ impl Part {
         rx.recv(&mut self.check)
     }
 
-    /// Waits for a message and answers it.
+    /// Waits for a message and answers it, after a rest.
     #[inline(always)]
     fn reply(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, number: u64) -> Result<()> {
         rx.recv(&mut self.check)?;
+        self.rest();
         tx.send(&mut self.payload, number)
     }
 

@@ -1,6 +1,7 @@
 //! The `ringway` command as its users meet it: the built program, real processes, real rings.
 
 mod admin;
+mod bench;
 mod common;
 mod crash;
 mod ends;
