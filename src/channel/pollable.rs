@@ -30,9 +30,11 @@ use crate::wait::alarm::Alarm;
 /// loop {
 ///     match rx.try_recv() {
 ///         Ok(message) => assert_eq!(&message[..], b"hello"),
-///         Err(RecvError::Empty) if rx.arm()? => wait_for(rx.as_fd()), // by epoll, level- or edge-triggered
 ///         Err(RecvError::Empty) => {}
 ///         Err(_end) => break,
+///     }
+///     if rx.arm()? {
+///         wait_for(rx.as_fd()); // by epoll, level- or edge-triggered, among others
 ///     }
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
