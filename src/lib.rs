@@ -8,6 +8,7 @@ mod channel;
 mod error;
 mod frame;
 mod layout;
+pub mod notify;
 mod ring;
 mod segment;
 mod seq;
@@ -16,7 +17,7 @@ mod sync;
 mod wait;
 
 pub use channel::{Backing, Geometry, Peer, Tune, inspect, mpmc, spsc};
-pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SyncError};
+pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SignalError, SyncError};
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role};
 pub use ringway_derive::Shape;
