@@ -6,10 +6,11 @@ use std::path::Path;
 
 /// The layers, from the bottom: a part may use those below its own layer, and itself. Parts in one layer do not
 /// know of one another.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["sync"],
     &["seq", "shape"],
     &["error", "frame", "layout"],
+    &["notify"],
     &["ring", "wait", "segment"],
     &["channel"],
     &["model"],

@@ -10,11 +10,13 @@ use nix::sched::sched_getcpu;
 use super::{Backing, Geometry, Peer};
 use crate::error::{Corrupt, OpenError};
 use crate::layout::bell::BellLine;
-use crate::layout::call::SignalCall;
+use crate::layout::call::{Call, SignalCall};
 use crate::layout::header::Header;
 use crate::layout::participant::{Entry, Participant, line_at};
 use crate::layout::{Role, Shared, Wake};
+use crate::notify::Signal;
 use crate::segment::Segment;
+use crate::segment::holder::Told;
 use crate::segment::place::Name;
 use crate::segment::process::{Home, start_time};
 use crate::sync::{Fence, register};
@@ -128,10 +130,32 @@ impl Endpoint {
         }
     }
 
-    /// Sends the participant `id` the signal that it has asked for; `false`: it cannot be told.
-    fn signal(&self, bell: &BellLine, id: u32, line: &Entry, call: SignalCall) -> bool {
-        let _ = (bell, id, line, call);
-        false
+    /// Sends the participant `id` the signal that it has asked for; `false`: it cannot be told, or not now.
+    fn signal(&self, bell: &BellLine, id: u32, line: &Entry, asked: SignalCall) -> bool {
+        let holder = match self.segment.holder(id, line.pid(), asked.descriptor) {
+            Ok(Some(holder)) => holder,
+            Ok(None) => {
+                line.drop_call(asked);
+                return false;
+            }
+            // This process lacks descriptors: whoever rings next tries again.
+            Err(_) => {
+                bell::want_call(bell);
+                return false;
+            }
+        };
+        // Only what is read after the proof is the holder's own word.
+        let Some(Call::Signal(call)) = line.take_call() else { return false };
+        let Ok(signal) = Signal::try_from(call.signal as i32) else { return false };
+        match holder.tell(signal, call.token) {
+            Told::Yes => true,
+            Told::Later => {
+                line.put_back(Call::Signal(call));
+                bell::want_call(bell);
+                false
+            }
+            Told::No => false,
+        }
     }
 
     /// Says which processor this participant runs on, for others to know whether it is of use to spin for it.

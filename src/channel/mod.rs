@@ -9,6 +9,7 @@ pub mod mpmc;
 mod peer;
 mod pollable;
 mod select;
+mod signalled;
 mod settle;
 pub mod spsc;
 mod tune;
@@ -17,6 +18,8 @@ mod window;
 
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;
-pub use pollable::{NotPollable, Pollable};
+pub use armed::Unarmable;
+pub use pollable::Pollable;
 pub use select::{Select, Source};
+pub use signalled::Signalled;
 pub use tune::Tune;

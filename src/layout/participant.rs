@@ -12,7 +12,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::call::Call;
+use super::call::{Call, SignalCall};
 use super::{Line, PAGE};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, Semaphore};
 
@@ -249,6 +249,17 @@ impl Entry {
     /// want to be called any more. If it gets nothing, it was called, and sees for what.
     pub(crate) fn take_call(&self) -> Option<Call> {
         Call::parse(self.call.swap(0, Ordering::AcqRel)) // edge: called (release; acquire)
+    }
+
+    /// What this participant has asked for, as it is now.
+    pub(crate) fn call(&self) -> Option<Call> {
+        Call::parse(self.call.load(Ordering::Relaxed))
+    }
+
+    /// Forgets a call by a signal that nobody can be sent, unless the participant has asked for another.
+    pub(crate) fn drop_call(&self, call: SignalCall) {
+        let word = Call::Signal(call).word();
+        let _ = self.call.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Puts a call back that could not be made, unless the participant has asked again.

@@ -28,6 +28,10 @@ const MEMBERSHIP: i64 = 1 << 48;
 /// The byte of participant 0's lease; participant *k*'s is *k* further on.
 const LEASE_BASE: i64 = MEMBERSHIP + 1;
 
+/// The byte by which participant 0 says that it wants to be told of data by a signal; participant *k*'s is *k* further
+/// on.
+const LISTENING_BASE: i64 = 1 << 47;
+
 /// How long to wait for the membership lock, which is held for microseconds unless its holder was stopped.
 pub(crate) const MEMBERSHIP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -99,6 +103,22 @@ pub(crate) fn take(file: &File, id: u32) -> io::Result<bool> {
 /// Gives the lease of participant `id` back.
 pub(crate) fn give_back(file: &File, id: u32) {
     unlock(file, LEASE_BASE + i64::from(id));
+}
+
+/// Says through the description of its lease that participant `id` is ready for the signal that its line names, which
+/// it has written before. `false`: another description says so.
+pub(crate) fn listen(file: &File, id: u32) -> io::Result<bool> {
+    try_lock(file, LISTENING_BASE + i64::from(id))
+}
+
+/// Takes that back. A signal may still be on its way.
+pub(crate) fn listen_no_more(file: &File, id: u32) {
+    unlock(file, LISTENING_BASE + i64::from(id));
+}
+
+/// The bytes that participant `id` locks while it listens: that which says so, and its lease's.
+pub(crate) fn listeners_bytes(id: u32) -> [i64; 2] {
+    [LISTENING_BASE, LEASE_BASE].map(|base| base + i64::from(id))
 }
 
 /// Does some other description hold the lease of participant `id`? Takes nothing.

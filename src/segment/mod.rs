@@ -10,6 +10,7 @@
 
 pub(crate) mod address;
 mod birth;
+pub(crate) mod holder;
 mod hosted;
 pub(crate) mod lease;
 mod lease_table;
@@ -20,6 +21,7 @@ pub(crate) mod process;
 mod reserve;
 mod vacant;
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -37,6 +39,7 @@ use address::Address;
 use birth::birth;
 pub(crate) use birth::{boot_id, random};
 pub(crate) use hosted::join_hosted;
+use holder::{Holder, LockedFile};
 use lease::{Lease, Membership};
 use mapping::Mapping;
 pub use place::Owner;
@@ -98,6 +101,8 @@ pub(crate) struct Segment {
     /// Which participant this is: its line in the table, and its lease.
     pub(crate) id: u32,
     place: Option<Arc<Place>>,
+    /// Its file, as the kernel names it among locks; found out when it is needed first.
+    locked: OnceCell<Option<LockedFile>>,
     /// This participant's lease; `None`: hosted memory without leases.
     lease: Option<Lease>,
     home: Home,
@@ -368,7 +373,8 @@ impl Segment {
         id: u32,
     ) -> Result<Segment, OpenError> {
         let home = home(text)?;
-        Ok(Segment { mapping: mapping.into(), header, text: text.to_owned(), id, place: None, lease, home })
+        let (mapping, text, locked) = (mapping.into(), text.to_owned(), OnceCell::new());
+        Ok(Segment { mapping, header, text, id, place: None, locked, lease, home })
     }
 
     /// Joins the same segment as one more participant.
@@ -447,6 +453,31 @@ impl Segment {
         if let Some(lease) = self.own() {
             lease::give_back(lease, id);
         }
+    }
+
+    /// The descriptor through which this participant holds its lease. `None`: there is none, or it is the parent's.
+    pub(crate) fn lease_descriptor(&self) -> Option<u32> {
+        u32::try_from(self.own()?.as_raw_fd()).ok()
+    }
+
+    /// Says that this participant is ready for the signals that its line asks for.
+    pub(crate) fn listen(&self) -> io::Result<bool> {
+        self.own().map_or(Ok(false), |lease| lease::listen(lease, self.id))
+    }
+
+    /// Takes that back. A signal may still be on its way.
+    pub(crate) fn listen_no_more(&self) {
+        if let Some(lease) = self.own() {
+            lease::listen_no_more(lease, self.id);
+        }
+    }
+
+    /// The process `pid`, if it is the participant `id` by its `descriptor`, and is ready for signals. An error: this process
+    /// lacks what it takes to find out.
+    pub(crate) fn holder(&self, id: u32, pid: u32, descriptor: u32) -> io::Result<Option<Holder>> {
+        let Some(lease) = self.own() else { return Ok(None) };
+        let Some(on) = *self.locked.get_or_init(|| LockedFile::of(lease)) else { return Ok(None) };
+        holder::holder(on, id, pid, descriptor)
     }
 
     /// Where the segment's name leads by now; a segment without a name has kept what it had.

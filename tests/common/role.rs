@@ -55,8 +55,13 @@ pub struct Role {
 
 impl Role {
     pub fn start(role: &str, arguments: &[&str]) -> Role {
+        Role::start_at("role", role, arguments)
+    }
+
+    /// Starts a role of the crate's own tests, where `entry` is the path of the test that calls [`enter`].
+    pub fn start_at(entry: &str, role: &str, arguments: &[&str]) -> Role {
         let mut child = Command::new(std::env::current_exe().expect("this binary"))
-            .args(["role", "--exact", "--nocapture", "--test-threads=1"])
+            .args([entry, "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(ARGUMENTS, arguments.join(&SEPARATOR.to_string()))
             .stdin(Stdio::piped())

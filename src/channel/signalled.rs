@@ -1,0 +1,82 @@
+//! Handles that have their process signalled.
+
+use core::ops::{Deref, DerefMut};
+use std::io;
+
+use super::armed::{self, BySignal, Unarmable};
+use super::endpoint::Endpoint;
+use super::waiter::{MakesRoom, Source, Waiter};
+use crate::layout::call::SignalCall;
+use crate::notify::Signal;
+
+/// A consumer or producer whose process is sent a signal when there is something to do.
+///
+/// The signal is sent once for each time that it was asked for by [`arm`](Signalled::arm): arm when there is nothing to do,
+/// wait for the signal if `arm` says so, and look again. Be ready for the signal before you make this handle: see
+/// [`notify`](crate::notify).
+///
+/// ```
+/// use core::time::Duration;
+/// use ringway::notify::{Inbox, Signal};
+/// use ringway::RecvError;
+///
+/// const CAMERA: u32 = 7;
+/// let signal = Signal::realtime(1)?;
+/// let inbox = Inbox::new(&[signal])?;
+/// let (mut tx, rx) = ringway::spsc::pair()?;
+/// let mut rx = rx.signalled(signal, CAMERA)?;
+/// # tx.send(b"hello")?;
+/// # tx.close();
+/// loop {
+///     match rx.try_recv() {
+///         Ok(message) => assert_eq!(&message[..], b"hello"),
+///         Err(RecvError::Empty) => {}
+///         Err(_end) => break,
+///     }
+///     if rx.arm()? {
+///         // A peer that dies sends no signal: look now and then.
+///         let notice = inbox.wait(Some(Duration::from_secs(1)))?;
+///         assert!(notice.is_none_or(|notice| notice.token == Some(CAMERA)));
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Whoever sends proves first that this process holds its end of the ring, so no other process is ever signalled; that takes it
+/// some 5 µs. It must be of the same user, and see this process in its /proc: not across PID namespaces. A signal is not sent
+/// while too many are pending (`RLIMIT_SIGPENDING`), but by whoever sends next.
+///
+/// The handle goes on as it was: a `Signalled` derefs to it. Dropping it takes the asking back, and drops the handle; a
+/// signal may be on its way even then.
+#[derive(Debug)]
+pub struct Signalled<E> {
+    call: BySignal,
+    end: E,
+    listening: Listening,
+}
+
+impl<E> Signalled<E> {
+    pub(super) fn new(
+        end: E,
+        endpoint: fn(&E) -> &Endpoint,
+        signal: Signal,
+        token: u32,
+    ) -> Result<Signalled<E>, Unarmable<E>> {
+        match listening(endpoint(&end), signal, token) {
+            Ok(call) => Ok(Signalled { call: BySignal(call), listening: Listening(endpoint), end }),
+            Err(error) => Err(Unarmable { handle: end, error }),
+        }
+    }
+}
+
+/// Has this end listen, and says how it is to be called.
+fn listening(endpoint: &Endpoint, signal: Signal, token: u32) -> io::Result<SignalCall> {
+    let none = || io::Error::new(io::ErrorKind::Unsupported, "hosted memory without leases, or a forked child");
+    let descriptor = endpoint.segment.lease_descriptor().ok_or_else(none)?;
+    let too_high = || io::Error::new(io::ErrorKind::Unsupported, "a descriptor above 8388607");
+    let call = SignalCall::new(signal.number().unsigned_abs(), descriptor, token).ok_or_else(too_high)?;
+    match endpoint.segment.listen()? {
+        true => Ok(call),
+        false => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
