@@ -10,8 +10,8 @@
 //! A post that is taken back stays in the table until the thread has left its word; a wake-up that reaches the thread until
 //! then is passed on.
 //!
-//! Where there is no `futex_waitv`, the thread looks at the words every 5 ms while any are armed (about a thousandth of a
-//! processor). It ends when nothing has been armed for a second, and is started again by the next arming.
+//! Where there is no `futex_waitv`, the thread looks at the words every 5 ms while any are armed (about half a percent of a
+//! processor, for one word or for 127). It ends when nothing has been armed for a second, and is started again by the next arming.
 //!
 //! A forked child inherits the table without the thread, perhaps locked for ever. It leaves that one alone and makes a table of
 //! its own, in the list of those of its ancestors.
