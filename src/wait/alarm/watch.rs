@@ -2,7 +2,7 @@
 //!
 //! An armed alarm is a post in a table. The thread looks at each post's word and deadline, writes to the eventfds of those
 //! that were rung or are due, strikes them out, and sleeps in `futex_waitv` on the others' words and on a word of its
-//! own, which changes when a post is added. It looks at words only under the table's lock, and a post keeps the memory of its
+//! own, which changes when a post is added or taken back. It looks at words only under the table's lock, and a post keeps the memory of its
 //! word; after that the kernel has their addresses, and checks them.
 //!
 //! It does not matter which word it was woken by, since a waker changes the word first: all posts of a word that was rung go
