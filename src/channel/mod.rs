@@ -9,16 +9,16 @@ pub mod mpmc;
 mod peer;
 mod pollable;
 mod select;
-mod signalled;
 mod settle;
+mod signalled;
 pub mod spsc;
 mod tune;
 mod waiter;
 mod window;
 
+pub use armed::Unarmable;
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;
-pub use armed::Unarmable;
 pub use pollable::Pollable;
 pub use select::{Select, Source};
 pub use signalled::Signalled;

@@ -4,12 +4,10 @@ use core::ops::{Deref, DerefMut};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-use super::armed::Armed;
+use super::armed::{Armed, Unarmable};
 use super::endpoint::Endpoint;
 use super::select::Source;
-use super::{mpmc, spsc};
+use super::waiter::MakesRoom;
 use crate::wait::alarm::Alarm;
 
 /// A consumer or producer with a descriptor that becomes readable when there is something to do.
@@ -52,22 +50,12 @@ pub struct Pollable<E> {
     end: E,
 }
 
-/// No descriptor was to be had. The handle is as it was.
-#[derive(Debug, thiserror::Error)]
-#[error("no descriptor to wait by: {error}; raise the limit on open files (ulimit -n) or close some")]
-pub struct NotPollable<E> {
-    /// The handle.
-    pub handle: E,
-    /// What the system said.
-    pub error: io::Error,
-}
-
 impl<E> Pollable<E> {
-    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, NotPollable<E>> {
+    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, Unarmable<E>> {
         let segment = &endpoint(&end).segment;
         match Alarm::new(segment.home(), segment.mapping.clone()) {
             Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), end }),
-            Err(error) => Err(NotPollable { handle: end, error }),
+            Err(error) => Err(Unarmable { handle: end, error }),
         }
     }
 }
@@ -102,55 +90,22 @@ impl<E: Source> Pollable<E> {
     }
 }
 
-impl Pollable<spsc::Producer> {
+impl<E: MakesRoom> Pollable<E> {
     /// Arms the descriptor: it becomes readable when a message of `len` bytes fits, or there is an end to be told of by
     /// `try_send`. `false`: it does already, and the descriptor is not armed. Does not block.
     ///
     /// # Errors
     /// As [`Pollable::arm`].
     pub fn arm_for(&mut self, len: usize) -> io::Result<bool> {
-        self.armed.arm(&mut self.end.room(len))
+        self.armed.arm(&mut self.end.room_for(len))
     }
 
-    /// Takes an arming back.
+    /// Takes an arming for room back.
     ///
     /// # Errors
     /// As [`Pollable::disarm`].
     pub fn disarm_room(&mut self) -> io::Result<()> {
-        self.armed.disarm(&mut self.end.room(0))
-    }
-}
-
-impl Pollable<mpmc::Producer> {
-    /// Arms the descriptor: it becomes readable when a message of `len` bytes fits, or there is an end to be told of by
-    /// `try_send`. `false`: it does already, and the descriptor is not armed. Does not block.
-    ///
-    /// # Errors
-    /// As [`Pollable::arm`].
-    pub fn arm_for(&mut self, len: usize) -> io::Result<bool> {
-        self.armed.arm(&mut self.end.room(len))
-    }
-
-    /// Takes an arming back.
-    ///
-    /// # Errors
-    /// As [`Pollable::disarm`].
-    pub fn disarm_room(&mut self) -> io::Result<()> {
-        self.armed.disarm(&mut self.end.room(0))
-    }
-}
-
-impl<T> Pollable<spsc::TypedProducer<T>>
-where
-    T: FromBytes + IntoBytes + Immutable + KnownLayout,
-{
-    /// Arms the descriptor: it becomes readable when a message fits, or there is an end to be told of by `try_send`.
-    /// `false`: it does already, and the descriptor is not armed. Does not block.
-    ///
-    /// # Errors
-    /// As [`Pollable::arm`].
-    pub fn arm_for_one(&mut self) -> io::Result<bool> {
-        self.armed.arm(&mut self.end.room())
+        self.armed.disarm(&mut self.end.room_for(0))
     }
 }
 

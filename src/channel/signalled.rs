@@ -5,7 +5,8 @@ use std::io;
 
 use super::armed::{self, BySignal, Unarmable};
 use super::endpoint::Endpoint;
-use super::waiter::{MakesRoom, Source, Waiter};
+use super::select::Source;
+use super::waiter::{MakesRoom, Waiter};
 use crate::layout::call::SignalCall;
 use crate::notify::Signal;
 
@@ -33,7 +34,7 @@ use crate::notify::Signal;
 ///         Err(RecvError::Empty) => {}
 ///         Err(_end) => break,
 ///     }
-///     if rx.arm()? {
+///     if rx.arm() {
 ///         // A peer that dies sends no signal: look now and then.
 ///         let notice = inbox.wait(Some(Duration::from_secs(1)))?;
 ///         assert!(notice.is_none_or(|notice| notice.token == Some(CAMERA)));
@@ -51,8 +52,8 @@ use crate::notify::Signal;
 #[derive(Debug)]
 pub struct Signalled<E> {
     call: BySignal,
+    endpoint: fn(&E) -> &Endpoint,
     end: E,
-    listening: Listening,
 }
 
 impl<E> Signalled<E> {
@@ -62,21 +63,73 @@ impl<E> Signalled<E> {
         signal: Signal,
         token: u32,
     ) -> Result<Signalled<E>, Unarmable<E>> {
-        match listening(endpoint(&end), signal, token) {
-            Ok(call) => Ok(Signalled { call: BySignal(call), listening: Listening(endpoint), end }),
+        match listen(endpoint(&end), signal, token) {
+            Ok(call) => Ok(Signalled { call: BySignal(call), endpoint, end }),
             Err(error) => Err(Unarmable { handle: end, error }),
         }
     }
 }
 
 /// Has this end listen, and says how it is to be called.
-fn listening(endpoint: &Endpoint, signal: Signal, token: u32) -> io::Result<SignalCall> {
-    let none = || io::Error::new(io::ErrorKind::Unsupported, "hosted memory without leases, or a forked child");
+fn listen(endpoint: &Endpoint, signal: Signal, token: u32) -> io::Result<SignalCall> {
+    let none =
+        || io::Error::new(io::ErrorKind::Unsupported, "hosted memory without leases, or a forked child");
     let descriptor = endpoint.segment.lease_descriptor().ok_or_else(none)?;
     let too_high = || io::Error::new(io::ErrorKind::Unsupported, "a descriptor above 8388607");
     let call = SignalCall::new(signal.number().unsigned_abs(), descriptor, token).ok_or_else(too_high)?;
     match endpoint.segment.listen()? {
         true => Ok(call),
         false => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+impl<E: Source> Signalled<E> {
+    /// Asks for the signal: it is sent when there is a message to receive, or an end to be told of by `try_recv`, but for a
+    /// peer that dies. `false`: there is something already, and no signal is asked for. Does not block.
+    pub fn arm(&mut self) -> bool {
+        arm(&mut self.call, &mut self.end)
+    }
+}
+
+impl<E: MakesRoom> Signalled<E> {
+    /// Asks for the signal: it is sent when a message of `len` bytes fits, or there is an end to be told of by `try_send`, but
+    /// for a peer that dies. `false`: it does already, and no signal is asked for. Does not block.
+    pub fn arm_for(&mut self, len: usize) -> bool {
+        arm(&mut self.call, &mut self.end.room_for(len))
+    }
+}
+
+fn arm(call: &mut BySignal, source: &mut dyn Waiter) -> bool {
+    !source.check() && armed::arm(source, call).unwrap_or(false)
+}
+
+impl<E> Signalled<E> {
+    /// Takes the asking back; a signal may be on its way. Does nothing if none was asked for.
+    pub fn disarm(&mut self) {
+        let endpoint = (self.endpoint)(&self.end);
+        if endpoint.is_home() {
+            endpoint.line.take_call();
+        }
+    }
+}
+
+impl<E> Drop for Signalled<E> {
+    fn drop(&mut self) {
+        self.disarm();
+        (self.endpoint)(&self.end).segment.listen_no_more();
+    }
+}
+
+impl<E> Deref for Signalled<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        &self.end
+    }
+}
+
+impl<E> DerefMut for Signalled<E> {
+    fn deref_mut(&mut self) -> &mut E {
+        &mut self.end
     }
 }

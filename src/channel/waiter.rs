@@ -98,3 +98,9 @@ impl<W: Waits> Waiter for W {
         Waits::pass_on(self);
     }
 }
+
+/// A handle that can wait for room: a producer.
+pub trait MakesRoom {
+    /// Room for a message of `len` bytes, as something to wait for.
+    fn room_for(&mut self, len: usize) -> impl Waiter;
+}

@@ -18,10 +18,11 @@ use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::waiter::Waits;
-use crate::channel::{NotPollable, Pollable};
+use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{OpenError, RecvError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
+use crate::notify::Signal;
 use crate::ring::slots::{self, Found, Seek};
 use crate::wait::{self, Condition, Patience, Wait, now};
 
@@ -355,8 +356,17 @@ impl Consumer {
     ///
     /// # Errors
     /// No descriptor is to be had; the consumer comes back.
-    pub fn pollable(self) -> Result<Pollable<Consumer>, NotPollable<Consumer>> {
+    pub fn pollable(self) -> Result<Pollable<Consumer>, Unarmable<Consumer>> {
         Pollable::new(self, |consumer| &consumer.end)
+    }
+
+    /// The same handle, for which the process is sent `signal` with `token` when there is something to do. Be ready for the
+    /// signal before: see [`notify`](crate::notify).
+    ///
+    /// # Errors
+    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Consumer>, Unarmable<Consumer>> {
+        Signalled::new(self, |consumer| &consumer.end, signal, token)
     }
 
     /// Says goodbye; the same as dropping the consumer.

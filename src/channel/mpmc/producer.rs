@@ -7,10 +7,12 @@ use super::end::End;
 use super::room::Space;
 use super::{Batch, Claim, Peer, Room};
 use crate::channel::Geometry;
-use crate::channel::{NotPollable, Pollable};
+use crate::channel::waiter::{MakesRoom, Waiter};
+use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{OpenError, SendError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
+use crate::notify::Signal;
 use crate::ring::slots::{self, Claimed, Refused, Turn};
 use crate::wait::{self, Patience, Wait, now};
 
@@ -392,12 +394,27 @@ impl Producer {
     ///
     /// # Errors
     /// No descriptor is to be had; the producer comes back.
-    pub fn pollable(self) -> Result<Pollable<Producer>, NotPollable<Producer>> {
+    pub fn pollable(self) -> Result<Pollable<Producer>, Unarmable<Producer>> {
         Pollable::new(self, |producer| &producer.end)
+    }
+
+    /// The same handle, for which the process is sent `signal` with `token` when there is something to do. Be ready for the
+    /// signal before: see [`notify`](crate::notify).
+    ///
+    /// # Errors
+    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Producer>, Unarmable<Producer>> {
+        Signalled::new(self, |producer| &producer.end, signal, token)
     }
 
     /// Says goodbye; the same as dropping the producer.
     pub fn close(self) {}
+}
+
+impl MakesRoom for Producer {
+    fn room_for(&mut self, len: usize) -> impl Waiter {
+        self.room(len)
+    }
 }
 
 impl Drop for Producer {

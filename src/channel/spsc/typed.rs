@@ -12,9 +12,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::consumer::Next;
 use super::{Claim, Consumer, Message, Options, Peer, Producer, Room};
 use crate::channel::endpoint::Endpoint;
-use crate::channel::waiter::Waits;
-use crate::channel::{NotPollable, Pollable};
+use crate::channel::waiter::{MakesRoom, Waiter, Waits};
+use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{Corrupt, OpenError, RecvError, SendError};
+use crate::notify::Signal;
 use crate::segment::address::Address;
 
 /// Options of a ring whose messages have type `T`.
@@ -131,8 +132,21 @@ where
     ///
     /// # Errors
     /// No descriptor is to be had; the producer comes back.
-    pub fn pollable(self) -> Result<Pollable<TypedProducer<T>>, NotPollable<TypedProducer<T>>> {
+    pub fn pollable(self) -> Result<Pollable<TypedProducer<T>>, Unarmable<TypedProducer<T>>> {
         Pollable::new(self, |producer| &producer.bytes.end)
+    }
+
+    /// The same handle, for which the process is sent `signal` with `token` when there is something to do. Be ready for the
+    /// signal before: see [`notify`](crate::notify).
+    ///
+    /// # Errors
+    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
+    pub fn signalled(
+        self,
+        signal: Signal,
+        token: u32,
+    ) -> Result<Signalled<TypedProducer<T>>, Unarmable<TypedProducer<T>>> {
+        Signalled::new(self, |producer| &producer.bytes.end, signal, token)
     }
 
     /// Room for a message, to be waited for together with other things.
@@ -254,8 +268,21 @@ where
     ///
     /// # Errors
     /// No descriptor is to be had; the consumer comes back.
-    pub fn pollable(self) -> Result<Pollable<TypedConsumer<T>>, NotPollable<TypedConsumer<T>>> {
+    pub fn pollable(self) -> Result<Pollable<TypedConsumer<T>>, Unarmable<TypedConsumer<T>>> {
         Pollable::new(self, |consumer| &consumer.bytes.end)
+    }
+
+    /// The same handle, for which the process is sent `signal` with `token` when there is something to do. Be ready for the
+    /// signal before: see [`notify`](crate::notify).
+    ///
+    /// # Errors
+    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
+    pub fn signalled(
+        self,
+        signal: Signal,
+        token: u32,
+    ) -> Result<Signalled<TypedConsumer<T>>, Unarmable<TypedConsumer<T>>> {
+        Signalled::new(self, |consumer| &consumer.bytes.end, signal, token)
     }
 
     /// The consumer of bytes underneath, to ask it.
@@ -270,6 +297,12 @@ where
 
     /// Says goodbye; the same as dropping the consumer.
     pub fn close(self) {}
+}
+
+impl<T> MakesRoom for TypedProducer<T> {
+    fn room_for(&mut self, len: usize) -> impl Waiter {
+        self.bytes.room(len)
+    }
 }
 
 impl<T> Waits for TypedConsumer<T> {

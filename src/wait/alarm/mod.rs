@@ -27,6 +27,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
+use static_assertions::assert_impl_all;
+
 use crate::layout::Shared;
 use crate::layout::bell::BellLine;
 use crate::sync::Home;
@@ -39,6 +41,8 @@ pub(crate) struct Alarm {
     home: Home,
     way: Way,
 }
+
+assert_impl_all!(Alarm: Send);
 
 /// Who sleeps on the word.
 enum Way {

@@ -15,9 +15,10 @@
 //! out of the futex's queue.
 //!
 //! Completions are the work of the thread that armed, or of the kernel's once it has ended. The kernel interrupts that thread
-//! for it, whether it runs or sleeps: its `epoll_wait` may fail with `EINTR`. Until it has run, another thread that takes
-//! the arming back may not learn whether a wake-up came first; then it assumes so. Completions that come later yet are told by
-//! their number, and make the descriptor readable once for nothing.
+//! for it, whether it runs or sleeps: its `epoll_wait` may fail with `EINTR`. In a sleep that nothing interrupts (`vfork`, a
+//! file system that hangs) it comes to it later, and neither a wake-up nor the deadline makes the descriptor readable before. A
+//! thread that takes another one's arming back does not wait for that: it may not learn whether a wake-up came first, and then
+//! assumes so. Completions that come later yet are told by their number, and make the descriptor readable once for nothing.
 #![allow(unsafe_code)]
 
 use core::time::Duration;

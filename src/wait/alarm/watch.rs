@@ -2,7 +2,7 @@
 //!
 //! An armed alarm is a post in a table. The thread looks at each post's word and deadline, writes to the eventfds of those
 //! that were rung or are due, strikes them out, and sleeps in `futex_waitv` on the others' words and on a word of its
-//! own, which changes when a post is added. It looks at words only under the table's lock, and a post keeps the memory of its
+//! own, which changes when a post is added or taken back. It looks at words only under the table's lock, and a post keeps the memory of its
 //! word; after that the kernel has their addresses, and checks them.
 //!
 //! It does not matter which word it was woken by, since a waker changes the word first: all posts of a word that was rung go
@@ -10,8 +10,8 @@
 //! A post that is taken back stays in the table until the thread has left its word; a wake-up that reaches the thread until
 //! then is passed on.
 //!
-//! Where there is no `futex_waitv`, the thread looks at the words every 5 ms while any are armed (about a thousandth of a
-//! processor). It ends when nothing has been armed for a second, and is started again by the next arming.
+//! Where there is no `futex_waitv`, the thread looks at the words every 5 ms while any are armed (about half a percent of a
+//! processor, for one word or for 127). It ends when nothing has been armed for a second, and is started again by the next arming.
 //!
 //! A forked child inherits the table without the thread, perhaps locked for ever. It leaves that one alone and makes a table of
 //! its own, in the list of those of its ancestors.
