@@ -429,6 +429,12 @@ pub enum SendError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
+    /// A task could not wait: the system refused to arm the descriptor. Nothing was sent.
+    #[error("cannot wait: {}; free memory, or wait in a blocking call", io::Error::from_raw_os_error(*errno))]
+    Unarmed {
+        /// The system's error number.
+        errno: i32,
+    },
     /// Durable rings: the ring could not be written to the disk. A message that fitted was sent, but may not survive a
     /// loss of power.
     #[error(transparent)]
@@ -473,6 +479,12 @@ pub enum RecvError {
     /// This handle was inherited by a forked child; it belongs to the parent.
     #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
     Forked,
+    /// A task could not wait: the system refused to arm the descriptor. No message was taken.
+    #[error("cannot wait: {}; free memory, or wait in a blocking call", io::Error::from_raw_os_error(*errno))]
+    Unarmed {
+        /// The system's error number.
+        errno: i32,
+    },
     /// Durable rings: the ring could not be written to the disk, as the options ask for. No message was taken.
     #[error(transparent)]
     Sync(#[from] SyncError),

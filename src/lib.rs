@@ -14,6 +14,7 @@ mod segment;
 mod seq;
 pub mod shape;
 mod sync;
+pub mod task;
 mod wait;
 
 pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune, Unarmable};

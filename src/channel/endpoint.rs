@@ -289,7 +289,7 @@ pub struct Seat {
     pub(crate) line: Shared<Participant>,
     wake: Wake,
     /// Nobody else waits at this bell.
-    alone: bool,
+    pub(crate) alone: bool,
 }
 
 impl Seat {

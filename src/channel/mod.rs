@@ -13,7 +13,8 @@ mod settle;
 mod signalled;
 pub mod spsc;
 mod tune;
-mod waiter;
+pub(crate) mod verbs;
+pub(crate) mod waiter;
 mod window;
 
 pub use armed::Unarmable;

@@ -47,6 +47,7 @@ use crate::wait::alarm::Alarm;
 #[derive(Debug)]
 pub struct Pollable<E> {
     armed: Armed,
+    endpoint: fn(&E) -> &Endpoint,
     end: E,
 }
 
@@ -54,7 +55,7 @@ impl<E> Pollable<E> {
     pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, Unarmable<E>> {
         let segment = &endpoint(&end).segment;
         match Alarm::new(segment.home(), segment.mapping.clone()) {
-            Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), end }),
+            Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), endpoint, end }),
             Err(error) => Err(Unarmable { handle: end, error }),
         }
     }
@@ -106,6 +107,21 @@ impl<E: MakesRoom> Pollable<E> {
     /// As [`Pollable::disarm`].
     pub fn disarm_room(&mut self) -> io::Result<()> {
         self.armed.disarm(&mut self.end.room_for(0))
+    }
+}
+
+impl<E> Pollable<E> {
+    /// Wakes another in this one's place if there is something left to do.
+    pub(crate) fn pass_on(&mut self)
+    where
+        E: Source,
+    {
+        self.end.pass_on();
+    }
+
+    /// Does no other handle ever wait for what this one waits for?
+    pub(crate) fn is_alone(&self) -> bool {
+        (self.endpoint)(&self.end).seat().alone
     }
 }
 

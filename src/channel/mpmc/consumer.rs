@@ -5,7 +5,7 @@
 //! | `take_ready` | a message of one slot | when it is released | | |
 //! | `find`, `find_next` | any | at once | | `find_next` of an empty drain, once an interval |
 //! | `seek` | nothing | at once | | |
-//! | `recv_now` | by `find` | at once | yes | once an interval |
+//! | `take_now` | by `find` | at once | yes | once an interval |
 //! | a wait: `poll` | nothing | at once | each 64th | |
 //! | a wait: `look` | nothing | at once | yes | |
 //! | a wait: `check`, `last_look` | nothing | at once | yes, by leases | yes |
@@ -17,6 +17,7 @@ use super::end::End;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::verbs::Receives;
 use crate::channel::waiter::Waits;
 use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{OpenError, RecvError};
@@ -86,7 +87,7 @@ impl Consumer {
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
-            None => self.recv_now(),
+            None => self.take_now().map(|found| Message::new(self, found, true)),
         }
     }
 
@@ -157,7 +158,7 @@ impl Consumer {
     }
 
     #[inline(never)]
-    fn recv_now(&mut self) -> Result<Message<'_>, RecvError> {
+    fn take_now(&mut self) -> Result<Found, RecvError> {
         self.begin()?;
         // If the producers had said goodbye before it, an empty look is the last.
         let goodbye = self.end.peers_said_goodbye();
@@ -175,7 +176,7 @@ impl Consumer {
             }
         }
         match found {
-            Some(found) => Ok(Message::new(self, found, true)),
+            Some(found) => Ok(found),
             None if goodbye && self.ring.is_drained() => Err(RecvError::Closed),
             None => Err(RecvError::Empty),
         }
@@ -383,6 +384,22 @@ impl Drop for Consumer {
             }
             self.end.say_goodbye(|| self.ring.is_drained());
         }
+    }
+}
+
+impl Receives for Consumer {
+    type Taken = Found;
+    type Message<'a> = Message<'a>;
+
+    fn take(&mut self) -> Result<Found, RecvError> {
+        match self.take_ready() {
+            Some(found) => Ok(found),
+            None => self.take_now(),
+        }
+    }
+
+    fn message_of(&mut self, found: Found) -> Result<Message<'_>, RecvError> {
+        Ok(Message::new(self, found, true))
     }
 }
 

@@ -7,6 +7,7 @@ use super::end::End;
 use super::room::Space;
 use super::{Batch, Claim, Peer, Room};
 use crate::channel::Geometry;
+use crate::channel::verbs::Sends;
 use crate::channel::waiter::{MakesRoom, Waiter};
 use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{OpenError, SendError};
@@ -187,10 +188,7 @@ impl Producer {
     /// # Errors
     /// As [`Producer::try_send`].
     pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
-        match self.claim_once(len) {
-            Ok(claimed) => Ok(Claim::new(self, claimed)),
-            Err(refused) => Err(self.now_or_never(refused, len)),
-        }
+        self.claim_now(len).map(|claimed| Claim::new(self, claimed))
     }
 
     /// Claims room for a message of `len` bytes; blocks while the ring is full, for at most `timeout`.
@@ -409,6 +407,23 @@ impl Producer {
 
     /// Says goodbye; the same as dropping the producer.
     pub fn close(self) {}
+}
+
+impl Sends for Producer {
+    type Claimed = Claimed;
+    type Claim<'a> = Claim<'a>;
+
+    fn send_now(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        self.try_send_tagged(tag, message)
+    }
+
+    fn claim_now(&mut self, len: usize) -> Result<Claimed, SendError> {
+        self.claim_once(len).map_err(|refused| self.now_or_never(refused, len))
+    }
+
+    fn claim_of(&mut self, claimed: Claimed) -> Claim<'_> {
+        Claim::new(self, claimed)
+    }
 }
 
 impl MakesRoom for Producer {

@@ -8,6 +8,7 @@ use super::message::OnDrop;
 use super::{Drain, Message, Peer, Tune};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::verbs::Receives;
 use crate::channel::waiter::Waits;
 use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{OpenError, RecvError};
@@ -62,7 +63,7 @@ impl Consumer {
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
-            None => self.recv_now(),
+            None => self.take_now().map(|taken| self.guard(taken)),
         }
     }
 
@@ -121,7 +122,7 @@ impl Consumer {
     }
 
     #[inline(never)]
-    fn recv_now(&mut self) -> Result<Message<'_>, RecvError> {
+    fn take_now(&mut self) -> Result<Taken, RecvError> {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
@@ -148,22 +149,23 @@ impl Consumer {
         if !self.ring.is_ready() {
             self.wait(timeout)?;
         }
-        self.take()
+        self.take().map(|taken| self.guard(taken))
     }
 
     /// Takes the message that a look has found.
     #[inline(always)]
-    fn take(&mut self) -> Result<Message<'_>, RecvError> {
+    fn take(&mut self) -> Result<Taken, RecvError> {
         let found = match self.ring.find_ready() {
             Some(found) => found,
             None => self.ring.find()?.ok_or(RecvError::Empty)?,
         };
-        Ok(Message::new(self, found, self.on_drop_after_find()))
+        let on_drop = if self.end.sizes().durable { OnDrop::Sealed } else { OnDrop::Plain };
+        Ok(Taken { found, on_drop })
     }
 
-    /// How to release what the long way has found.
-    fn on_drop_after_find(&self) -> OnDrop {
-        if self.end.sizes().durable { OnDrop::Sealed } else { OnDrop::Plain }
+    #[inline(always)]
+    fn guard(&self, taken: Taken) -> Message<'_> {
+        Message::new(self, taken.found, taken.on_drop)
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RecvError> {
@@ -273,6 +275,29 @@ impl Drop for Consumer {
             }
             self.end.say_goodbye(&self.end.control.space_bell, || self.ring.is_drained());
         }
+    }
+}
+
+/// A message that is taken, and how to release it.
+#[derive(Debug)]
+pub struct Taken {
+    found: Found,
+    on_drop: OnDrop,
+}
+
+impl Receives for Consumer {
+    type Taken = Taken;
+    type Message<'a> = Message<'a>;
+
+    fn take(&mut self) -> Result<Taken, RecvError> {
+        match self.take_ready() {
+            Some(found) => Ok(Taken { found, on_drop: OnDrop::Plain }),
+            None => self.take_now(),
+        }
+    }
+
+    fn message_of(&mut self, taken: Taken) -> Result<Message<'_>, RecvError> {
+        Ok(self.guard(taken))
     }
 }
 

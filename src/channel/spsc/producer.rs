@@ -7,6 +7,7 @@ use super::end::End;
 use super::{Batch, Claim, Peer};
 use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
+use crate::channel::verbs::Sends;
 use crate::channel::waiter::{MakesRoom, Waiter, Waits};
 use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{OpenError, SendError};
@@ -146,14 +147,15 @@ impl Producer {
     /// As [`Producer::try_send`].
     #[inline]
     pub fn try_claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
-        match self.claim_once(len) {
-            Ok(claimed) => Ok(Claim::new(self, claimed)),
-            Err(Some(Refused::Full { .. })) if self.makes_room(len, true) => match self.claim_once(len) {
-                Ok(claimed) => Ok(Claim::new(self, claimed)),
-                Err(refused) => Err(self.now_or_never(refused, len)),
-            },
-            Err(refused) => Err(self.now_or_never(refused, len)),
+        self.claim_at_once(len).map(|claimed| Claim::new(self, claimed))
+    }
+
+    fn claim_at_once(&mut self, len: usize) -> Result<Claimed, SendError> {
+        let mut claimed = self.claim_once(len);
+        if matches!(claimed, Err(Some(Refused::Full { .. }))) && self.makes_room(len, true) {
+            claimed = self.claim_once(len);
         }
+        claimed.map_err(|refused| self.now_or_never(refused, len))
     }
 
     /// Claims room for a message of `len` bytes; blocks while the ring is full, for at most `timeout`.
@@ -332,6 +334,23 @@ impl Producer {
 
     /// Says goodbye; the same as dropping the producer.
     pub fn close(self) {}
+}
+
+impl Sends for Producer {
+    type Claimed = Claimed;
+    type Claim<'a> = Claim<'a>;
+
+    fn send_now(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        self.try_send_tagged(tag, message)
+    }
+
+    fn claim_now(&mut self, len: usize) -> Result<Claimed, SendError> {
+        self.claim_at_once(len)
+    }
+
+    fn claim_of(&mut self, claimed: Claimed) -> Claim<'_> {
+        Claim::new(self, claimed)
+    }
 }
 
 impl MakesRoom for Producer {

@@ -9,9 +9,10 @@ use core::time::Duration;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::consumer::Next;
+use super::consumer::{Next, Taken};
 use super::{Claim, Consumer, Message, Options, Peer, Producer, Room};
 use crate::channel::endpoint::Endpoint;
+use crate::channel::verbs::Receives;
 use crate::channel::waiter::{MakesRoom, Waiter, Waits};
 use crate::channel::{Pollable, Signalled, Unarmable};
 use crate::error::{Corrupt, OpenError, RecvError, SendError};
@@ -297,6 +298,22 @@ where
 
     /// Says goodbye; the same as dropping the consumer.
     pub fn close(self) {}
+}
+
+impl<T: FromBytes + Immutable + KnownLayout> Receives for TypedConsumer<T> {
+    type Taken = Taken;
+    type Message<'a>
+        = TypedMessage<'a, T>
+    where
+        T: 'a;
+
+    fn take(&mut self) -> Result<Taken, RecvError> {
+        Receives::take(&mut self.bytes)
+    }
+
+    fn message_of(&mut self, taken: Taken) -> Result<TypedMessage<'_, T>, RecvError> {
+        Receives::message_of(&mut self.bytes, taken).and_then(TypedMessage::new)
+    }
 }
 
 impl<T> MakesRoom for TypedProducer<T> {

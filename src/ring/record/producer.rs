@@ -29,7 +29,7 @@ impl From<Corrupt> for Refused {
 
 /// Room for a record that is not committed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claimed {
+pub struct Claimed {
     /// Where the record begins.
     pub(super) at: Seq,
     /// Bytes of padding before it: it did not fit before the end of the ring.

@@ -15,7 +15,7 @@ use crate::sync::Ordering;
 
 /// A message that this consumer has taken and not released.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
+pub struct Found {
     pub(crate) at: Seq,
     span: u64,
     len: u64,

@@ -29,7 +29,7 @@ impl From<Corrupt> for Refused {
 
 /// Room for a message that is not committed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claimed {
+pub struct Claimed {
     pub(super) at: Seq,
     pub(super) span: u64,
     /// Bytes that were claimed: they say where the payload lies.
