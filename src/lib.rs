@@ -17,7 +17,7 @@ mod sync;
 pub mod task;
 mod wait;
 
-pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune, Unarmable};
+pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};
 pub use channel::{inspect, mpmc, spsc};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SignalError, SyncError};
 pub use layout::participant::Counters;

@@ -9,16 +9,6 @@ use crate::layout::call::{Call, SignalCall};
 use crate::wait::alarm::Alarm;
 use crate::wait::bell;
 
-/// The system refused what the handle needs to be waited for so. The handle is as it was.
-#[derive(Debug, thiserror::Error)]
-#[error("the handle cannot be armed: {error}")]
-pub struct Unarmable<E> {
-    /// The handle.
-    pub handle: E,
-    /// What the system said.
-    pub error: io::Error,
-}
-
 /// Who tells of the end of a sleep, and what it takes to have it told.
 pub(super) trait Teller {
     /// Announces the sleep.

@@ -4,10 +4,11 @@ use core::ops::{Deref, DerefMut};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::armed::{Armed, Unarmable};
+use super::armed::Armed;
 use super::endpoint::Endpoint;
 use super::select::Source;
 use super::waiter::MakesRoom;
+use crate::error::OpenError;
 use crate::wait::alarm::Alarm;
 
 /// A consumer or producer with a descriptor that becomes readable when there is something to do.
@@ -52,12 +53,11 @@ pub struct Pollable<E> {
 }
 
 impl<E> Pollable<E> {
-    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, Unarmable<E>> {
+    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, OpenError> {
         let segment = &endpoint(&end).segment;
-        match Alarm::new(segment.home(), segment.mapping.clone()) {
-            Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), endpoint, end }),
-            Err(error) => Err(Unarmable { handle: end, error }),
-        }
+        let alarm = Alarm::new(segment.home(), segment.mapping.clone())
+            .map_err(|source| segment.system("make a descriptor to wait for", source))?;
+        Ok(Pollable { armed: Armed::new(alarm), endpoint, end })
     }
 }
 

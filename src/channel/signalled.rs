@@ -3,10 +3,11 @@
 use core::ops::{Deref, DerefMut};
 use std::io;
 
-use super::armed::{self, BySignal, Unarmable};
+use super::armed::{self, BySignal};
 use super::endpoint::Endpoint;
 use super::select::Source;
 use super::waiter::{MakesRoom, Waiter};
+use crate::error::OpenError;
 use crate::layout::call::SignalCall;
 use crate::notify::Signal;
 
@@ -62,11 +63,11 @@ impl<E> Signalled<E> {
         endpoint: fn(&E) -> &Endpoint,
         signal: Signal,
         token: u32,
-    ) -> Result<Signalled<E>, Unarmable<E>> {
-        match listen(endpoint(&end), signal, token) {
-            Ok(call) => Ok(Signalled { call: BySignal(call), endpoint, end }),
-            Err(error) => Err(Unarmable { handle: end, error }),
-        }
+    ) -> Result<Signalled<E>, OpenError> {
+        let listening = listen(endpoint(&end), signal, token);
+        let refused = |source| endpoint(&end).segment.system("ask for signals about", source);
+        let call = BySignal(listening.map_err(refused)?);
+        Ok(Signalled { call, endpoint, end })
     }
 }
 
