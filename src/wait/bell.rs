@@ -29,7 +29,7 @@
 //! then looks through the lines ([`call`]); it takes each call by a swap, so nobody is called twice for one asking. Whoever
 //! asks while the lines are looked through sets C again after that, and is found by the next ring. A waker of some puts C back
 //! if more want to be called than it calls, and before it calls anybody: one who is called and does not need it any more
-//! rings for the others.
+//! rings for the others. A call that ends no sleep does not count, since it may be for a dead one: then another is called, too.
 //!
 //! | edge | from | to | carries |
 //! |---|---|---|---|
@@ -191,7 +191,8 @@ pub(crate) fn call<P: Deref<Target: Deref<Target = Entry>>>(
             return;
         }
         let told = match line.call() {
-            Some(Call::Semaphore) => line.take_call().inspect(|_| line.semaphore().post()).is_some(),
+            // One that was not asleep may be dead: another is called, too.
+            Some(Call::Semaphore) => line.take_call().is_some() && line.semaphore().post(),
             Some(Call::Signal(call)) => signal(id, &line, call),
             None => false,
         };
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn some_are_called_and_the_others_still_want_it() {
+    fn whoever_was_called_does_not_want_it_any_more() {
         let (bell, lines) = (BellLine::default(), [(); 2].map(|()| Participant::default()));
         for line in &lines {
             announce_call(&bell, line, Call::Semaphore);
@@ -395,6 +396,18 @@ mod tests {
         }
         assert!(lines.iter().all(|line| !line.wants_call()));
         assert_eq!(ring_some(&bell, 1), Rung::NOBODY);
+    }
+
+    /// A dead one never takes what was posted, and it may be the first in line.
+    #[test]
+    fn whoever_does_not_sleep_at_its_semaphore_is_no_reason_not_to_call_the_next() {
+        let (bell, lines) = (BellLine::default(), [(); 2].map(|()| Participant::default()));
+        for line in &lines {
+            announce_call(&bell, line, Call::Semaphore);
+        }
+        call(&bell, ring_some(&bell, 1).calls, all(&lines), nobody_signals);
+        let posted = lines.each_ref().map(|line| line.semaphore().sleep(Duration::ZERO) == Woken::LookAgain);
+        assert_eq!(posted, [true, true]);
     }
 
     #[test]
