@@ -200,6 +200,11 @@ pub(crate) fn call<P: Deref<Target: Deref<Target = Entry>>>(
     }
 }
 
+/// Does somebody want to be called?
+fn wants_calls(bell: &BellLine) -> bool {
+    bell.word.load(Ordering::Relaxed) & CALL != 0
+}
+
 /// Says that somebody wants to be called; its line says how already.
 pub(crate) fn want_call(bell: &BellLine) {
     bell.word.fetch_or(CALL, Ordering::Release); // edge: call (release)
@@ -241,9 +246,18 @@ impl Sleeper<'_> {
         }
     }
 
+    /// Does an announcement that returned `announced` stand: would whoever rings now find it? A participant that rings its own
+    /// bell, since it has repaired something, takes its announcement away and calls the others.
+    pub(crate) fn stands(&self, announced: u32) -> bool {
+        match self.by {
+            WokenBy::Word => stands(self.bell, announced),
+            WokenBy::Semaphore(line) => line.wants_call() && wants_calls(self.bell),
+        }
+    }
+
     /// Takes an announcement back, so that nobody is woken in vain. Where several sleep on one word it stays, since it may
-    /// be another's, too.
-    pub(crate) fn withdraw(&self, announced: u32) {
+    /// be another's, too. `true`: it was answered by a call, which perhaps nobody has slept for.
+    pub(crate) fn withdraw(&self, announced: u32) -> bool {
         match self.by {
             WokenBy::Word if self.alone => {
                 let withdrawn = (announced & !ASLEEP).wrapping_add(RING);
@@ -254,11 +268,10 @@ impl Sleeper<'_> {
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
+                false
             }
-            WokenBy::Word => {}
-            WokenBy::Semaphore(line) => {
-                line.take_call();
-            }
+            WokenBy::Word => false,
+            WokenBy::Semaphore(line) => line.take_call().is_none(),
         }
     }
 }
