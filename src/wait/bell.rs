@@ -29,7 +29,7 @@
 //! then looks through the lines ([`call`]); it takes each call by a swap, so nobody is called twice for one asking. Whoever
 //! asks while the lines are looked through sets C again after that, and is found by the next ring. A waker of some puts C back
 //! if more want to be called than it calls, and before it calls anybody: one who is called and does not need it any more
-//! rings for the others.
+//! rings for the others. A call that ends no sleep does not count, since it may be for a dead one: then another is called, too.
 //!
 //! | edge | from | to | carries |
 //! |---|---|---|---|
@@ -191,12 +191,18 @@ pub(crate) fn call<P: Deref<Target: Deref<Target = Entry>>>(
             return;
         }
         let told = match line.call() {
-            Some(Call::Semaphore) => line.take_call().inspect(|_| line.semaphore().post()).is_some(),
+            // One that was not asleep may be dead: another is called, too.
+            Some(Call::Semaphore) => line.take_call().is_some() && line.semaphore().post(),
             Some(Call::Signal(call)) => signal(id, &line, call),
             None => false,
         };
         left -= u32::from(told);
     }
+}
+
+/// Does somebody want to be called?
+fn wants_calls(bell: &BellLine) -> bool {
+    bell.word.load(Ordering::Relaxed) & CALL != 0
 }
 
 /// Says that somebody wants to be called; its line says how already.
@@ -240,9 +246,18 @@ impl Sleeper<'_> {
         }
     }
 
+    /// Does an announcement that returned `announced` stand: would whoever rings now find it? A participant that rings its own
+    /// bell, since it has repaired something, takes its announcement away and calls the others.
+    pub(crate) fn stands(&self, announced: u32) -> bool {
+        match self.by {
+            WokenBy::Word => stands(self.bell, announced),
+            WokenBy::Semaphore(line) => line.wants_call() && wants_calls(self.bell),
+        }
+    }
+
     /// Takes an announcement back, so that nobody is woken in vain. Where several sleep on one word it stays, since it may
-    /// be another's, too.
-    pub(crate) fn withdraw(&self, announced: u32) {
+    /// be another's, too. `true`: it was answered by a call, which perhaps nobody has slept for.
+    pub(crate) fn withdraw(&self, announced: u32) -> bool {
         match self.by {
             WokenBy::Word if self.alone => {
                 let withdrawn = (announced & !ASLEEP).wrapping_add(RING);
@@ -253,11 +268,10 @@ impl Sleeper<'_> {
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
+                false
             }
-            WokenBy::Word => {}
-            WokenBy::Semaphore(line) => {
-                line.take_call();
-            }
+            WokenBy::Word => false,
+            WokenBy::Semaphore(line) => line.take_call().is_none(),
         }
     }
 }
@@ -383,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn some_are_called_and_the_others_still_want_it() {
+    fn whoever_was_called_does_not_want_it_any_more() {
         let (bell, lines) = (BellLine::default(), [(); 2].map(|()| Participant::default()));
         for line in &lines {
             announce_call(&bell, line, Call::Semaphore);
@@ -395,6 +409,18 @@ mod tests {
         }
         assert!(lines.iter().all(|line| !line.wants_call()));
         assert_eq!(ring_some(&bell, 1), Rung::NOBODY);
+    }
+
+    /// A dead one never takes what was posted, and it may be the first in line.
+    #[test]
+    fn whoever_does_not_sleep_at_its_semaphore_is_no_reason_not_to_call_the_next() {
+        let (bell, lines) = (BellLine::default(), [(); 2].map(|()| Participant::default()));
+        for line in &lines {
+            announce_call(&bell, line, Call::Semaphore);
+        }
+        call(&bell, ring_some(&bell, 1).calls, all(&lines), nobody_signals);
+        let posted = lines.each_ref().map(|line| line.semaphore().sleep(Duration::ZERO) == Woken::LookAgain);
+        assert_eq!(posted, [true, true]);
     }
 
     #[test]

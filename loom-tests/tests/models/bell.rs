@@ -362,6 +362,20 @@ fn one_semaphore_is_posted_for_each_message() {
     });
 }
 
+/// As `a_sleeper_beside_a_dead_one_is_woken_by_its_message`, each at its semaphore.
+#[test]
+fn a_sleeper_beside_a_dead_one_is_called_for_its_message() {
+    outcomes(Some(3), [true], || {
+        let (bell, messages) = (Ring::new(64).data_bell().with_semaphores(2), Messages::new());
+        bell.by_semaphore(0).announce();
+        let waiting = messages.consumer(&bell.by_semaphore(1));
+        messages.publish(1);
+        let woken = bell.ring_some(1);
+        waiting.join().unwrap();
+        woken
+    });
+}
+
 /// Two bells, and one who waits for whichever is rung.
 #[test]
 fn a_sleeper_at_two_bells_is_woken_by_either() {
