@@ -116,7 +116,6 @@ impl Endpoint {
     }
 
     /// Notes that somebody was woken, and calls those of `all` with the role that rang for who want to be called.
-    #[cold]
     pub(crate) fn answer(
         &self,
         bell: &BellLine,

@@ -86,17 +86,16 @@ impl Rung {
     }
 }
 
-/// Wakes whoever sleeps on a condition that the caller has just made true. Without a sleeper: a load and no system
-/// call.
+/// May somebody wait for a condition that the caller has just made true? Then the caller rings. A load, and no system call.
 #[inline(always)]
-pub(crate) fn ring(bell: &BellLine) -> Rung {
+pub(crate) fn may_be_heard(bell: &BellLine) -> bool {
     light_fence(Fence::Asymmetric);
-    let word = bell.word.load(Ordering::Relaxed);
-    if word & (ASLEEP | FULL_FENCE | CALL) == 0 { Rung::NOBODY } else { wake(bell, word) }
+    bell.word.load(Ordering::Relaxed) & (ASLEEP | FULL_FENCE | CALL) != 0
 }
 
-/// The bell's word, read again behind a full fence if that is how this bell's participants do it.
-fn read_again(bell: &BellLine, word: u32) -> u32 {
+/// The bell's word, read behind a full fence if that is how this bell's participants do it.
+fn read_again(bell: &BellLine) -> u32 {
+    let word = bell.word.load(Ordering::Relaxed);
     match fence_in(word) {
         Fence::Asymmetric => word,
         Fence::Symmetric => {
@@ -106,10 +105,9 @@ fn read_again(bell: &BellLine, word: u32) -> u32 {
     }
 }
 
-#[cold]
-#[inline(never)]
-fn wake(bell: &BellLine, word: u32) -> Rung {
-    let mut word = read_again(bell, word);
+/// Wakes whoever sleeps at a bell that [may be heard](may_be_heard).
+pub(crate) fn ring(bell: &BellLine) -> Rung {
+    let mut word = read_again(bell);
     while word & (ASLEEP | CALL) != 0 {
         let rung = (word & !(ASLEEP | CALL)).wrapping_add(RING);
         // edge: call (acquire)
@@ -127,19 +125,10 @@ fn wake(bell: &BellLine, word: u32) -> Rung {
     Rung::NOBODY
 }
 
-/// Wakes up to `count` of those who sleep, each of whom takes one of `count` messages that the caller has just
-/// published.
-#[inline(always)]
+/// Wakes up to `count` of those who sleep at a bell that [may be heard](may_be_heard), each of whom takes one of `count`
+/// messages that the caller has just published.
 pub(crate) fn ring_some(bell: &BellLine, count: u32) -> Rung {
-    light_fence(Fence::Asymmetric);
-    let word = bell.word.load(Ordering::Relaxed);
-    if word & (ASLEEP | FULL_FENCE | CALL) == 0 { Rung::NOBODY } else { wake_some(bell, word, count) }
-}
-
-#[cold]
-#[inline(never)]
-fn wake_some(bell: &BellLine, word: u32, count: u32) -> Rung {
-    let mut word = read_again(bell, word);
+    let mut word = read_again(bell);
     while word & (ASLEEP | CALL) != 0 {
         let rung = word.wrapping_add(RING);
         match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
