@@ -309,8 +309,10 @@ impl Producer {
                     if let Err(corrupt) = self.repair(holder, true) {
                         return SendError::Corrupt(corrupt);
                     }
-                    if self.end.peer() == Peer::Dead {
-                        return SendError::PeerDead;
+                    match self.end.peer() {
+                        Peer::Dead => return SendError::PeerDead,
+                        peer if self.end.waits_in_vain(peer, now()) => return SendError::Unlinked,
+                        _ => {}
                     }
                 }
                 if self.end.peers_said_goodbye() {
