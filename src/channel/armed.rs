@@ -96,8 +96,11 @@ impl Teller for Armed {
     }
 
     fn leave(&mut self, seat: &Seat, announced: u32, until: Duration) -> io::Result<()> {
+        // What the system refuses stands for nothing.
+        self.announced = None;
+        self.alarm.arm(&seat.bell, announced, until)?;
         self.announced = Some(announced);
-        self.alarm.arm(&seat.bell, announced, until)
+        Ok(())
     }
 }
 
