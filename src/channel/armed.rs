@@ -69,6 +69,11 @@ impl Armed {
         arm(source, self)
     }
 
+    /// Was it armed, and not taken back since?
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced.is_some()
+    }
+
     /// Is it armed, and nobody has rung since?
     fn stands(&mut self, seat: &Seat) -> bool {
         self.announced.is_some_and(|word| bell::stands(&seat.bell, word)) && self.alarm.is_armed()

@@ -438,6 +438,10 @@ impl MakesRoom for Producer {
     fn room_for(&mut self, len: usize) -> impl Waiter {
         self.room(len)
     }
+
+    fn give_up_room(&mut self) {
+        self.end_turn();
+    }
 }
 
 impl Drop for Producer {
