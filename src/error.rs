@@ -432,7 +432,7 @@ pub enum SendError {
     /// A task could not wait: the system refused to arm the descriptor. Nothing was sent.
     #[error("cannot wait: {}; free memory, or wait in a blocking call", io::Error::from_raw_os_error(*errno))]
     Unarmed {
-        /// The system's error number.
+        /// The system's error number; `ECANCELED`: the runtime is shutting down.
         errno: i32,
     },
     /// Durable rings: the ring could not be written to the disk. A message that fitted was sent, but may not survive a
@@ -482,7 +482,7 @@ pub enum RecvError {
     /// A task could not wait: the system refused to arm the descriptor. No message was taken.
     #[error("cannot wait: {}; free memory, or wait in a blocking call", io::Error::from_raw_os_error(*errno))]
     Unarmed {
-        /// The system's error number.
+        /// The system's error number; `ECANCELED`: the runtime is shutting down.
         errno: i32,
     },
     /// Durable rings: the ring could not be written to the disk, as the options ask for. No message was taken.

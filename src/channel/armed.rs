@@ -59,6 +59,11 @@ impl Armed {
         arm(source, self)
     }
 
+    /// Was it armed, and not taken back since?
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced.is_some()
+    }
+
     /// Is it armed, and nobody has rung since?
     fn stands(&mut self, seat: &Seat) -> bool {
         self.announced.is_some_and(|word| bell::stands(&seat.bell, word)) && self.alarm.is_armed()
@@ -86,8 +91,11 @@ impl Teller for Armed {
     }
 
     fn leave(&mut self, seat: &Seat, announced: u32, until: Duration) -> io::Result<()> {
+        // What the system refuses stands for nothing.
+        self.announced = None;
+        self.alarm.arm(&seat.bell, announced, until)?;
         self.announced = Some(announced);
-        self.alarm.arm(&seat.bell, announced, until)
+        Ok(())
     }
 }
 

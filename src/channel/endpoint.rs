@@ -193,9 +193,10 @@ impl Endpoint {
         self.look_at.set(time.saturating_add(self.patience.interval));
     }
 
-    /// Has the next call that does not wait look for a reason why nothing will come.
+    /// Has the next call that does not wait look for a reason why nothing will come; for a name that is gone, too.
     pub(crate) fn suspect(&self) {
         self.suspects.set(true);
+        self.name_at.set(Duration::ZERO);
     }
 
     /// Is this call to look for such a reason? The next one is not, then.

@@ -119,9 +119,38 @@ impl<E> Pollable<E> {
         self.end.pass_on();
     }
 
-    /// Does no other handle ever wait for what this one waits for?
-    pub(crate) fn is_alone(&self) -> bool {
-        (self.endpoint)(&self.end).seat().alone
+    /// Is this the process whose handle it is?
+    pub(crate) fn is_home(&self) -> bool {
+        (self.endpoint)(&self.end).is_home()
+    }
+
+    /// Is it armed where others wait for the same?
+    fn is_armed_beside_others(&self) -> bool {
+        self.armed.is_announced() && !(self.endpoint)(&self.end).seat().alone
+    }
+
+    /// Waits for nothing any more. Where others wait, too, a wake-up that reaches nobody would be theirs. (Alone, it is kept
+    /// for the next time.)
+    pub(crate) fn give_up(&mut self)
+    where
+        E: Source,
+    {
+        if self.is_armed_beside_others() {
+            // What cannot be taken back ends at the deadline.
+            let _ = self.disarm();
+        }
+    }
+
+    /// Waits for room no more: as [`give_up`](Pollable::give_up).
+    pub(crate) fn give_up_room(&mut self)
+    where
+        E: MakesRoom,
+    {
+        if self.is_armed_beside_others() {
+            // As above.
+            let _ = self.disarm_room();
+        }
+        self.end.give_up_room();
     }
 }
 

@@ -168,11 +168,15 @@ impl Consumer {
             found = self.find()?;
         }
         if found.is_none() && self.end.missed() {
-            let died = self.end.peer();
+            let peer = self.end.peer();
             self.repair(0, true)?;
             found = self.find()?;
-            if found.is_none() && died == Peer::Dead && self.ring.is_drained() {
-                return Err(RecvError::PeerDead);
+            if found.is_none() && self.ring.is_drained() {
+                match peer {
+                    Peer::Dead => return Err(RecvError::PeerDead),
+                    peer if self.end.waits_in_vain(peer, now()) => return Err(RecvError::Unlinked),
+                    _ => {}
+                }
             }
         }
         match found {

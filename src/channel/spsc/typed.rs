@@ -176,7 +176,7 @@ pub struct TypedClaim<'a, T> {
 
 impl<'a, T> TypedClaim<'a, T> {
     #[inline]
-    fn new(bytes: Claim<'a>) -> Self {
+    pub(crate) fn new(bytes: Claim<'a>) -> Self {
         TypedClaim { bytes, message: PhantomData }
     }
 
