@@ -103,6 +103,25 @@ impl Teller for Armed {
 #[derive(Debug)]
 pub(super) struct BySignal(pub(super) SignalCall);
 
+impl BySignal {
+    /// Asks for the signal, for `source`. `false`: there is something to do already, and nothing is asked for.
+    pub(super) fn arm(&mut self, source: &mut dyn Waiter) -> bool {
+        if source.check() {
+            self.take_back(source);
+            return false;
+        }
+        let armed = arm(source, self).unwrap_or(false);
+        // Whoever sleeps elsewhere does not look whether others have died.
+        source.rise();
+        armed
+    }
+
+    /// Takes the asking back; was there any?
+    pub(super) fn take_back(&self, source: &dyn Waiter) -> bool {
+        source.is_home() && source.seat().line.take_call().is_some()
+    }
+}
+
 impl Teller for BySignal {
     fn announce(&mut self, seat: &Seat) -> u32 {
         bell::announce_call(&seat.bell, &seat.line, Call::Signal(self.0))

@@ -129,32 +129,22 @@ impl Endpoint {
         }
     }
 
-    /// Sends the participant `id` the signal that it has asked for; `false`: it cannot be told, or not now.
-    fn signal(&self, bell: &BellLine, id: u32, line: &Entry, asked: SignalCall) -> bool {
-        let holder = match self.segment.holder(id, line.pid(), asked.descriptor) {
-            Ok(Some(holder)) => holder,
-            Ok(None) => {
-                line.drop_call(asked);
-                return false;
-            }
-            // This process lacks descriptors: whoever rings next tries again.
-            Err(_) => {
-                bell::want_call(bell);
-                return false;
-            }
-        };
-        // Only what is read after the proof is the holder's own word.
-        let Some(Call::Signal(call)) = line.take_call() else { return false };
+    /// Sends the participant `id` the signal for which `call` asks, which was taken from its line; `false`: it cannot be told,
+    /// or not now.
+    fn signal(&self, bell: &BellLine, id: u32, line: &Entry, call: SignalCall) -> bool {
         let Ok(signal) = Signal::try_from(call.signal as i32) else { return false };
-        match holder.tell(signal, call.token) {
-            Told::Yes => true,
-            Told::Later => {
-                line.put_back(Call::Signal(call));
-                bell::want_call(bell);
-                false
-            }
-            Told::No => false,
+        // Read after the call was taken, the process is at least as new as that.
+        let told = match self.segment.holder(id, line.pid(), call) {
+            Ok(Some(holder)) => holder.tell(signal, call.token),
+            Ok(None) => Told::No,
+            Err(_lacks_descriptors) => Told::Later,
+        };
+        if told == Told::Later {
+            // Whoever rings next tries again.
+            line.put_back(Call::Signal(call));
+            bell::want_call(bell);
         }
+        told == Told::Yes
     }
 
     /// Says which processor this participant runs on, for others to know whether it is of use to spin for it.

@@ -1,12 +1,13 @@
 //! Handles that have their process signalled.
 
+use core::mem;
 use core::ops::{Deref, DerefMut};
 use std::io;
 
-use super::armed::{self, BySignal};
+use super::armed::BySignal;
 use super::endpoint::Endpoint;
 use super::select::Source;
-use super::waiter::{MakesRoom, Waiter};
+use super::waiter::MakesRoom;
 use crate::error::OpenError;
 use crate::layout::call::SignalCall;
 use crate::notify::Signal;
@@ -44,15 +45,19 @@ use crate::notify::Signal;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Whoever sends proves first that this process holds its end of the ring, so no other process is ever signalled; that takes it
-/// some 5 µs. It must be of the same user, and see this process in its /proc: not across PID namespaces. A signal is not sent
-/// while too many are pending (`RLIMIT_SIGPENDING`), but by whoever sends next.
+/// Whoever sends proves first that this process holds its end of the ring and is ready for this signal with this token, so no
+/// other process is ever signalled, and none by another signal; that takes it some 5 µs. It must be of the same user, and see
+/// this process in its /proc: not across PID namespaces. One who cannot send the signal takes the asking away all the same; while
+/// too many are pending (`RLIMIT_SIGPENDING`), or the sender has no descriptor left, the signal is left to whoever sends
+/// next. So look now and then without one.
 ///
-/// The handle goes on as it was: a `Signalled` derefs to it. Dropping it takes the asking back, and drops the handle; a
-/// signal may be on its way even then.
+/// The handle goes on as it was: a `Signalled` derefs to it. A call that blocks takes the asking back where the ring is one of
+/// semaphores. Dropping it takes the asking back, and drops the handle; a signal may be on its way even then.
 #[derive(Debug)]
 pub struct Signalled<E> {
     call: BySignal,
+    /// It has asked, and has not looked since.
+    armed: bool,
     endpoint: fn(&E) -> &Endpoint,
     end: E,
 }
@@ -67,7 +72,7 @@ impl<E> Signalled<E> {
         let listening = listen(endpoint(&end), signal, token);
         let refused = |source| endpoint(&end).segment.system("ask for signals about", source);
         let call = BySignal(listening.map_err(refused)?);
-        Ok(Signalled { call, endpoint, end })
+        Ok(Signalled { call, armed: false, endpoint, end })
     }
 }
 
@@ -78,7 +83,7 @@ fn listen(endpoint: &Endpoint, signal: Signal, token: u32) -> io::Result<SignalC
     let descriptor = endpoint.segment.lease_descriptor().ok_or_else(none)?;
     let too_high = || io::Error::new(io::ErrorKind::Unsupported, "a descriptor above 8388607");
     let call = SignalCall::new(signal.number().unsigned_abs(), descriptor, token).ok_or_else(too_high)?;
-    match endpoint.segment.listen()? {
+    match endpoint.segment.listen(call)? {
         true => Ok(call),
         false => Err(io::ErrorKind::AddrInUse.into()),
     }
@@ -86,38 +91,44 @@ fn listen(endpoint: &Endpoint, signal: Signal, token: u32) -> io::Result<SignalC
 
 impl<E: Source> Signalled<E> {
     /// Asks for the signal: it is sent when there is a message to receive, or an end to be told of by `try_recv`, but for a
-    /// peer that dies. `false`: there is something already, and no signal is asked for. Does not block.
+    /// peer that dies; it may come for nothing. `false`: there is something already, and no signal is asked for. Does not
+    /// block.
     pub fn arm(&mut self) -> bool {
-        arm(&mut self.call, &mut self.end)
+        self.armed = self.call.arm(&mut self.end);
+        self.armed
+    }
+
+    /// Takes the asking back; a signal may be on its way. For a consumer of an `mpmc` ring that stops waiting: a message calls
+    /// one of those who wait, and if that was this one, another is called in its place.
+    pub fn disarm(&mut self) {
+        let armed = mem::take(&mut self.armed) && self.end.is_home();
+        if !self.call.take_back(&self.end) && armed {
+            self.end.pass_on();
+        }
     }
 }
 
 impl<E: MakesRoom> Signalled<E> {
     /// Asks for the signal: it is sent when a message of `len` bytes fits, or there is an end to be told of by `try_send`, but
-    /// for a peer that dies. `false`: it does already, and no signal is asked for. Does not block.
+    /// for a peer that dies; it may come for nothing, as when there is room, but not yet enough. `false`: it fits already, and
+    /// no signal is asked for. Does not block.
     pub fn arm_for(&mut self, len: usize) -> bool {
-        arm(&mut self.call, &mut self.end.room_for(len))
+        self.call.arm(&mut self.end.room_for(len))
     }
-}
 
-fn arm(call: &mut BySignal, source: &mut dyn Waiter) -> bool {
-    !source.check() && armed::arm(source, call).unwrap_or(false)
-}
-
-impl<E> Signalled<E> {
-    /// Takes the asking back; a signal may be on its way. Does nothing if none was asked for.
-    pub fn disarm(&mut self) {
-        let endpoint = (self.endpoint)(&self.end);
-        if endpoint.is_home() {
-            endpoint.line.take_call();
-        }
+    /// Takes the asking for room back; a signal may be on its way.
+    pub fn disarm_room(&mut self) {
+        self.call.take_back(&self.end.room_for(0));
     }
 }
 
 impl<E> Drop for Signalled<E> {
     fn drop(&mut self) {
-        self.disarm();
-        (self.endpoint)(&self.end).segment.listen_no_more();
+        let endpoint = (self.endpoint)(&self.end);
+        if endpoint.is_home() {
+            endpoint.line.take_call();
+        }
+        endpoint.segment.listen_no_more(self.call.0);
     }
 }
 

@@ -5,14 +5,14 @@
 //!
 //! | edge | release | acquire | carries |
 //! |---|---|---|---|
-//! | call | a participant asks to be called, then sets the bell's *call* bit | whoever rings takes that bit away, then looks who asked | how to call |
+//! | call | a participant asks to be called, then sets the bell's *call* bit | whoever rings takes that bit away, then takes what was asked for | how to call, and whom: the line is the asker's own by then |
 //! | called | whoever calls takes the call away, after it has published | the participant takes it back, too late | what it was called for, to be passed on |
 //! | goodbye | a participant that leaves stores *closed* | its peer reads it | everything that the participant did: the peer then looks a last time |
 
 use core::fmt;
 use core::ops::Range;
 
-use super::call::{Call, SignalCall};
+use super::call::Call;
 use super::{Line, PAGE};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, Semaphore};
 
@@ -242,24 +242,13 @@ impl Entry {
 
     /// Asks to be called. The caller then says so on its bell, with Release.
     pub(crate) fn ask_for(&self, call: Call) {
-        self.call.store(call.word(), Ordering::Relaxed);
+        self.call.store(call.word(), Ordering::Release); // edge: call (release)
     }
 
     /// Takes away what this participant has asked for: whoever gets it calls, or is the participant itself, which does not
     /// want to be called any more. If it gets nothing, it was called, and sees for what.
     pub(crate) fn take_call(&self) -> Option<Call> {
-        Call::parse(self.call.swap(0, Ordering::AcqRel)) // edge: called (release; acquire)
-    }
-
-    /// What this participant has asked for, as it is now.
-    pub(crate) fn call(&self) -> Option<Call> {
-        Call::parse(self.call.load(Ordering::Relaxed))
-    }
-
-    /// Forgets a call by a signal that nobody can be sent, unless the participant has asked for another.
-    pub(crate) fn drop_call(&self, call: SignalCall) {
-        let word = Call::Signal(call).word();
-        let _ = self.call.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed);
+        Call::parse(self.call.swap(0, Ordering::AcqRel)) // edge: called (release; acquire), call (acquire)
     }
 
     /// Puts a call back that could not be made, unless the participant has asked again.

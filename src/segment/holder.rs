@@ -2,14 +2,15 @@
 //!
 //! A participant's line names a process and a descriptor, and the line may be old, or lie. What proves them right is
 //! what the kernel shows of that descriptor in `/proc/PID/fdinfo/FD`: the locks that are held through it. A participant
-//! that wants to be told locks one more byte than its lease's (`lease::listen`), through the same description, once it is
-//! ready for the signal and its line says which. The proof is of both bytes:
+//! that is ready for a signal locks one more byte than its lease's (`lease::listen`), through the same description: there is
+//! one for each signal and token. The proof is of both bytes:
 //!
 //! - *Nobody is told for a dead one.* The lease alone would not do. Its next holder takes it before writing a line of its
 //!   own, and in a container that was started again it has the dead one's process id, descriptor and lease all alike;
 //!   one who repairs takes it, too. Neither locks this byte before it is ready.
-//! - *The caller reads the signal and the token after the proof.* They are then what the holder wrote before it locked the
-//!   byte, or later.
+//! - *Nobody is told what it is not ready for.* The byte stands for the signal and the token. So it does not matter whose
+//!   word the caller has found in the line, a dead one's or a liar's: a process that is ready for one signal may die of
+//!   another.
 //!
 //! The process that was looked at is the one that is told, since both go through one open directory, `/proc/PID`.
 //! It stands for a process and not for a number: the files in it are that process's, and `pidfd_send_signal` takes it as
@@ -52,6 +53,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, getuid};
 
 use super::lease::listeners_bytes;
+use crate::layout::call::SignalCall;
 use crate::notify::Signal;
 
 /// Bytes that are read of what the kernel shows of a descriptor: some fifty locks. What is behind is not believed.
@@ -65,12 +67,13 @@ pub(crate) struct LockedFile {
 }
 
 impl LockedFile {
-    /// The file on which `lease` holds a lock. `None`: it holds none, or /proc does not say.
-    pub(crate) fn of(lease: &File) -> Option<LockedFile> {
+    /// The file on which `lease` holds a lock. `None`: it holds none, or /proc does not say. Fails as [`holder`] does.
+    pub(crate) fn of(lease: &File) -> io::Result<Option<LockedFile>> {
         // Not `self`: it shows nothing once the first thread has ended.
-        let info = File::open(format!("/proc/thread-self/fdinfo/{}", lease.as_raw_fd())).ok()?;
+        let info = there(File::open(format!("/proc/thread-self/fdinfo/{}", lease.as_raw_fd())))?;
         let mut shown = [0; SHOWN];
-        locks(read_text(info, &mut shown)?).next().map(|lock| lock.file)
+        let shown = info.and_then(|info| read_text(info, &mut shown)).unwrap_or_default();
+        Ok(locks(shown).next().map(|lock| lock.file))
     }
 }
 
@@ -129,28 +132,28 @@ pub(crate) enum Told {
     No,
 }
 
-/// A process that held a participant's lease and wanted to be told, a moment ago.
+/// A process that held a participant's lease and was ready for a signal, a moment ago.
 #[derive(Debug)]
 pub(crate) struct Holder {
     /// Its directory in /proc.
     process: File,
 }
 
-/// The process `pid`, if it holds the lease of participant `id` of the segment `on` through its descriptor `fd`, wants
-/// to be told, and is of this process's user. Read what it wants to be told after this, not before. Fails when this process
-/// has no descriptors or memory left to find out.
-pub(crate) fn holder(on: LockedFile, id: u32, pid: u32, fd: u32) -> io::Result<Option<Holder>> {
+/// The process `pid`, if it holds the lease of participant `id` of the segment `on` through the descriptor that `call` names,
+/// is ready for `call`, and is of this process's user. Fails when this process has no descriptors or memory left to find
+/// out.
+pub(crate) fn holder(on: LockedFile, id: u32, pid: u32, call: SignalCall) -> io::Result<Option<Holder>> {
     let Some(process) = there(File::open(format!("/proc/{pid}")))? else { return Ok(None) };
     if !is_my_users(&process) {
         return Ok(None);
     }
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    let info = openat(&process, format!("fdinfo/{fd}").as_str(), flags, Mode::empty());
+    let info = openat(&process, format!("fdinfo/{}", call.descriptor).as_str(), flags, Mode::empty());
     let Some(info) = there(info.map_err(io::Error::from))? else { return Ok(None) };
     let mut shown = [0; SHOWN];
     let shown = read_text(info.into(), &mut shown).unwrap_or_default();
     let locked = |byte| locks(shown).any(|lock| lock.file == on && lock.covers(byte));
-    let proved = listeners_bytes(id).into_iter().all(locked);
+    let proved = listeners_bytes(id, call).into_iter().all(locked);
     Ok(proved.then_some(Holder { process }))
 }
 
@@ -272,7 +275,7 @@ mod tests {
             let lease = File::options().read(true).write(true).open(path).expect("the file");
             // Senders of one ring have leases of their own.
             assert!(lease::take(&lease, 1000 + std::process::id()).expect("lock"));
-            let on = LockedFile::of(&lease).expect("it holds a lock");
+            let on = LockedFile::of(&lease).expect("descriptors").expect("it holds a lock");
             Ring { path: path.to_owned(), lease, on }
         }
 
@@ -295,12 +298,21 @@ mod tests {
         }
 
         fn holder(&self, pid: u32) -> Option<Holder> {
-            holder(self.on, ID, pid, FD).expect("descriptors")
+            holder(self.on, ID, pid, call()).expect("descriptors")
         }
     }
 
     fn signal() -> Signal {
         Signal::realtime(5).expect("one of thirty")
+    }
+
+    /// What roles are ready for.
+    fn call() -> SignalCall {
+        call_by(FD)
+    }
+
+    fn call_by(descriptor: u32) -> SignalCall {
+        SignalCall { signal: signal().number().cast_unsigned(), descriptor, token: TOKEN }
     }
 
     #[test]
@@ -342,7 +354,7 @@ mod tests {
     /// In a role: listens until the test is over.
     fn listening(arguments: &[&str], receive: fn()) {
         let lease = holding(arguments);
-        assert!(lease::listen(&lease, ID).expect("lock"));
+        assert!(lease::listen(&lease, ID, call()).expect("lock"));
         receive();
     }
 
@@ -461,7 +473,8 @@ mod tests {
         let (ring, _file) = Ring::new();
         let role = ring.start("inbox");
         let pid = role.pid();
-        let nobody = |on, id, pid, fd| assert!(holder(on, id, pid, fd).expect("descriptors").is_none());
+        let nobody =
+            |on, id, pid, fd| assert!(holder(on, id, pid, call_by(fd)).expect("descriptors").is_none());
         assert!(ring.holder(pid).is_some());
         for id in [0, ID - 1, ID + 1, u32::MAX] {
             nobody(ring.on, id, pid, FD);
@@ -472,6 +485,14 @@ mod tests {
         for pid in [0, 1, std::process::id(), 1 << 22, u32::MAX] {
             nobody(ring.on, ID, pid, FD);
         }
+        let ready_for = |call| holder(ring.on, ID, pid, call).expect("descriptors").is_some();
+        let SignalCall { signal, token, .. } = call();
+        for signal in [0, signal - 1, signal + 1, 127] {
+            assert!(!ready_for(SignalCall { signal, ..call() }));
+        }
+        for token in [0, token - 1, token + 1, u32::MAX] {
+            assert!(!ready_for(SignalCall { token, ..call() }));
+        }
         let other = LockedFile { inode: ring.on.inode + 1, ..ring.on };
         nobody(other, ID, pid, FD);
         let other = LockedFile { device: (ring.on.device.0, ring.on.device.1 + 1), ..ring.on };
@@ -480,9 +501,10 @@ mod tests {
         nobody(ring.on, 0, std::process::id(), own);
         assert!(lease::take(&ring.lease, 0).expect("lock"));
         nobody(ring.on, 0, std::process::id(), own);
-        assert!(lease::listen(&ring.lease, 0).expect("lock"));
-        assert!(holder(ring.on, 0, std::process::id(), own).expect("descriptors").is_some(), "oneself");
-        lease::listen_no_more(&ring.lease, 0);
+        assert!(lease::listen(&ring.lease, 0, call()).expect("lock"));
+        let found = holder(ring.on, 0, std::process::id(), call_by(own)).expect("descriptors");
+        assert!(found.is_some(), "oneself");
+        lease::listen_no_more(&ring.lease, 0, call());
         nobody(ring.on, 0, std::process::id(), own);
     }
 
@@ -501,7 +523,7 @@ mod tests {
     /// Locks the byte of those who listen, and does not hold the lease.
     fn pretender(arguments: &[&str]) {
         let file = open(arguments);
-        assert!(lease::listen(&file, ID).expect("lock"));
+        assert!(lease::listen(&file, ID, call()).expect("lock"));
         wait();
     }
 
@@ -531,7 +553,7 @@ mod tests {
         let lease = open(arguments);
         for id in [ID - 1, ID, ID + 1] {
             assert!(lease::take(&lease, id).expect("lock"));
-            assert!(lease::listen(&lease, id).expect("lock"));
+            assert!(lease::listen(&lease, id, call()).expect("lock"));
         }
         let _kept = dup(&lease).expect("a descriptor");
         // SAFETY: nothing in a role has this number.
@@ -544,9 +566,9 @@ mod tests {
         let (ring, _file) = Ring::new();
         let role = ring.start("ranges and duplicates");
         for (id, fd) in [(ID, FD), (ID - 1, FD), (ID + 1, FD), (ID, FD + 1)] {
-            assert!(holder(ring.on, id, role.pid(), fd).expect("descriptors").is_some());
+            assert!(holder(ring.on, id, role.pid(), call_by(fd)).expect("descriptors").is_some());
         }
-        assert!(holder(ring.on, ID + 2, role.pid(), FD).expect("descriptors").is_none());
+        assert!(holder(ring.on, ID + 2, role.pid(), call()).expect("descriptors").is_none());
         role.finish();
     }
 
@@ -634,7 +656,7 @@ mod tests {
 
     fn end_the_first_thread(arguments: &[&str]) {
         let lease = holding(arguments);
-        assert!(lease::listen(&lease, ID).expect("lock"));
+        assert!(lease::listen(&lease, ID, call()).expect("lock"));
         std::thread::spawn(|| {
             let state = || fs::read_to_string("/proc/self/stat").expect("it is there");
             eventually("the first thread has ended", || state().contains(") Z "));
@@ -681,7 +703,7 @@ mod tests {
 
     fn another_user(arguments: &[&str]) {
         let lease = holding(arguments);
-        assert!(lease::listen(&lease, ID).expect("lock"));
+        assert!(lease::listen(&lease, ID, call()).expect("lock"));
         become_nobody();
         wait();
     }
@@ -715,7 +737,7 @@ mod tests {
         let ring = Ring::at(arguments[0]);
         setrlimit(Resource::RLIMIT_NOFILE, 0, 0).expect("less than before");
         let error =
-            holder(ring.on, ID, arguments[1].parse().expect("a number"), FD).expect_err("no descriptor");
+            holder(ring.on, ID, arguments[1].parse().expect("a number"), call()).expect_err("no descriptor");
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
         wait();
     }

@@ -21,6 +21,7 @@ use nix::libc;
 use super::lease_table::LEASES;
 use super::process::Home;
 use crate::error::OpenError;
+use crate::layout::call::SignalCall;
 
 /// The byte of the membership lock, which makes "open and join" and "leave and unlink" exclusive. No segment
 /// is that long.
@@ -28,9 +29,9 @@ const MEMBERSHIP: i64 = 1 << 48;
 /// The byte of participant 0's lease; participant *k*'s is *k* further on.
 const LEASE_BASE: i64 = MEMBERSHIP + 1;
 
-/// The byte by which participant 0 says that it wants to be told of data by a signal; participant *k*'s is *k* further
-/// on.
-const LISTENING_BASE: i64 = 1 << 47;
+/// The first of the bytes by which participants say that they are ready to be told by a signal: one for each participant,
+/// signal and token.
+const LISTENING_BASE: i64 = 1 << 60;
 
 /// How long to wait for the membership lock, which is held for microseconds unless its holder was stopped.
 pub(crate) const MEMBERSHIP_PATIENCE: Duration = Duration::from_secs(5);
@@ -105,20 +106,35 @@ pub(crate) fn give_back(file: &File, id: u32) {
     unlock(file, LEASE_BASE + i64::from(id));
 }
 
-/// Says through the description of its lease that participant `id` is ready for the signal that its line names, which
-/// it has written before. `false`: another description says so.
-pub(crate) fn listen(file: &File, id: u32) -> io::Result<bool> {
-    try_lock(file, LISTENING_BASE + i64::from(id))
+/// Says through the description of its lease that participant `id` is ready for `call`. `false`: another description says
+/// so.
+pub(crate) fn listen(file: &File, id: u32, call: SignalCall) -> io::Result<bool> {
+    try_lock(file, listening(id, call.signal, call.token))
 }
 
 /// Takes that back. A signal may still be on its way.
-pub(crate) fn listen_no_more(file: &File, id: u32) {
-    unlock(file, LISTENING_BASE + i64::from(id));
+pub(crate) fn listen_no_more(file: &File, id: u32, call: SignalCall) {
+    unlock(file, listening(id, call.signal, call.token));
 }
 
-/// The bytes that participant `id` locks while it listens: that which says so, and its lease's.
-pub(crate) fn listeners_bytes(id: u32) -> [i64; 2] {
-    [LISTENING_BASE, LEASE_BASE].map(|base| base + i64::from(id))
+/// The bytes that participant `id` locks while it is ready for `call`: that which says so, and its lease's.
+pub(crate) fn listeners_bytes(id: u32, call: SignalCall) -> [i64; 2] {
+    [listening(id, call.signal, call.token), LEASE_BASE + i64::from(id)]
+}
+
+/// The byte by which participant `id` says that it is ready for a signal, a number of 7 bits, with a token.
+fn listening(id: u32, signal: u32, token: u32) -> i64 {
+    LISTENING_BASE + (i64::from(id) << 39 | i64::from(signal) << 32 | i64::from(token))
+}
+
+/// Runs `look` while this description of participant `id` holds some lock, even if it has given its lease back.
+pub(crate) fn with_some_lock<T>(file: &File, id: u32, look: impl FnOnce() -> T) -> T {
+    // Nobody listens for a signal of this number. Where the lock is refused, there is nothing to see.
+    let byte = listening(id, 0, 0);
+    let _ = try_lock(file, byte);
+    let seen = look();
+    unlock(file, byte);
+    seen
 }
 
 /// Does some other description hold the lease of participant `id`? Takes nothing.

@@ -32,6 +32,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Corrupt, OpenError};
+use crate::layout::call::SignalCall;
 use crate::layout::header::{Header, Plan};
 use crate::layout::participant::{self, Participant, Said};
 use crate::layout::{Kind, Role, Sizes};
@@ -102,7 +103,7 @@ pub(crate) struct Segment {
     pub(crate) id: u32,
     place: Option<Arc<Place>>,
     /// Its file, as the kernel names it among locks; found out when it is needed first.
-    locked: OnceCell<Option<LockedFile>>,
+    locked: OnceCell<LockedFile>,
     /// This participant's lease; `None`: hosted memory without leases.
     lease: Option<Lease>,
     home: Home,
@@ -461,24 +462,35 @@ impl Segment {
         u32::try_from(self.own()?.as_raw_fd()).ok()
     }
 
-    /// Says that this participant is ready for the signals that its line asks for.
-    pub(crate) fn listen(&self) -> io::Result<bool> {
-        self.own().map_or(Ok(false), |lease| lease::listen(lease, self.id))
+    /// Says that this participant is ready for `call`. `false`: another says so in its place.
+    pub(crate) fn listen(&self, call: SignalCall) -> io::Result<bool> {
+        self.own().map_or(Ok(false), |lease| lease::listen(lease, self.id, call))
     }
 
     /// Takes that back. A signal may still be on its way.
-    pub(crate) fn listen_no_more(&self) {
+    pub(crate) fn listen_no_more(&self, call: SignalCall) {
         if let Some(lease) = self.own() {
-            lease::listen_no_more(lease, self.id);
+            lease::listen_no_more(lease, self.id, call);
         }
     }
 
-    /// The process `pid`, if it is the participant `id` by its `descriptor`, and is ready for signals. An error: this process
-    /// lacks what it takes to find out.
-    pub(crate) fn holder(&self, id: u32, pid: u32, descriptor: u32) -> io::Result<Option<Holder>> {
+    /// The process `pid`, if it is the participant `id` and ready for `call`. An error: this process lacks what it takes to
+    /// find out.
+    pub(crate) fn holder(&self, id: u32, pid: u32, call: SignalCall) -> io::Result<Option<Holder>> {
+        match self.locked()? {
+            Some(on) => holder::holder(on, id, pid, call),
+            None => Ok(None),
+        }
+    }
+
+    /// Its file, as the kernel names it among locks.
+    fn locked(&self) -> io::Result<Option<LockedFile>> {
+        if let Some(on) = self.locked.get() {
+            return Ok(Some(*on));
+        }
         let Some(lease) = self.own() else { return Ok(None) };
-        let Some(on) = *self.locked.get_or_init(|| LockedFile::of(lease)) else { return Ok(None) };
-        holder::holder(on, id, pid, descriptor)
+        let on = lease::with_some_lock(lease, self.id, || LockedFile::of(lease))?;
+        Ok(on.map(|on| *self.locked.get_or_init(|| on)))
     }
 
     /// Where the segment's name leads by now; a segment without a name has kept what it had.

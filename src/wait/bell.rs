@@ -162,7 +162,7 @@ fn take_calls(bell: &BellLine, count: u32) -> u32 {
 }
 
 /// Calls up to `count` of those of `all` whose lines say that they want to be called: semaphores are posted, and signals
-/// left to `signal`, which takes the call and says whether somebody was told. The caller has taken C away.
+/// left to `signal`, which says whether somebody was told. The caller has taken C away.
 pub(crate) fn call<P: Deref<Target: Deref<Target = Entry>>>(
     bell: &BellLine,
     count: u32,
@@ -179,9 +179,9 @@ pub(crate) fn call<P: Deref<Target: Deref<Target = Entry>>>(
         if left == 0 {
             return;
         }
-        let told = match line.call() {
+        let told = match line.take_call() {
             // One that was not asleep may be dead: another is called, too.
-            Some(Call::Semaphore) => line.take_call().is_some() && line.semaphore().post(),
+            Some(Call::Semaphore) => line.semaphore().post(),
             Some(Call::Signal(call)) => signal(id, &line, call),
             None => false,
         };
@@ -419,9 +419,8 @@ mod tests {
         announce_call(&bell, &lines[0], Call::Signal(signal));
         announce_call(&bell, &lines[1], Call::Semaphore);
         let mut seen = Vec::new();
-        call(&bell, ring_some(&bell, 1).calls, all(&lines), |id, line, call| {
+        call(&bell, ring_some(&bell, 1).calls, all(&lines), |id, _, call| {
             seen.push((id, call));
-            line.drop_call(call);
             false
         });
         assert_eq!(seen, [(0, signal)]);
