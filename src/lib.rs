@@ -8,6 +8,7 @@ mod channel;
 mod error;
 mod frame;
 mod layout;
+pub mod pipe;
 mod ring;
 mod segment;
 mod seq;
