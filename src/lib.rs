@@ -9,6 +9,7 @@ mod error;
 mod frame;
 mod layout;
 pub mod notify;
+pub mod pipe;
 mod ring;
 mod segment;
 mod seq;
