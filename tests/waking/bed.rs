@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use ringway::Counters;
+use ringway::{Counters, Source};
 use tempfile::TempDir;
 
 use crate::common::names::Name;
@@ -76,5 +76,13 @@ pub fn counters(tx: &Tx) -> Counters {
     match tx {
         Tx::Spsc(tx) => tx.counters(),
         Tx::Mpmc(tx) => tx.counters(),
+    }
+}
+
+/// What is waited for when a consumer waits.
+pub fn source(rx: &mut Rx) -> &mut dyn Source {
+    match rx {
+        Rx::Spsc(rx) => rx,
+        Rx::Mpmc(rx) => rx,
     }
 }

@@ -8,7 +8,11 @@ mod common;
 mod kinds;
 
 mod bed;
+mod ends;
+mod polled;
+mod readiness;
 mod roles;
+mod select;
 mod semaphores;
 
 use std::time::{Duration, Instant};
