@@ -56,6 +56,8 @@ impl Armed {
         if self.stands(&source.seat()) {
             return Ok(true);
         }
+        // Before the look: a wake-up that reached it after that would be nobody's.
+        self.disarm(source)?;
         arm(source, self)
     }
 
@@ -71,13 +73,21 @@ impl Armed {
 
     /// Takes an arming back. A wake-up that has reached it is passed on.
     pub(super) fn disarm(&mut self, source: &mut dyn Waiter) -> io::Result<()> {
-        let Some(announced) = self.announced.take().filter(|_| source.is_home()) else { return Ok(()) };
+        if !source.is_home() || !self.is_announced() {
+            return Ok(());
+        }
         source.rise();
-        self.withdraw(&source.seat(), announced);
-        if self.alarm.disarm()? {
+        if self.take_back(&source.seat())? {
             source.pass_on();
         }
         Ok(())
+    }
+
+    /// Takes an arming back. `true`: a wake-up has reached it, or may have, that another may wait for.
+    pub(super) fn take_back(&mut self, seat: &Seat) -> io::Result<bool> {
+        let Some(announced) = self.announced.take() else { return Ok(false) };
+        self.withdraw(seat, announced);
+        self.alarm.disarm()
     }
 }
 
@@ -133,5 +143,100 @@ impl Teller for BySignal {
 
     fn leave(&mut self, _seat: &Seat, _announced: u32, _until: Duration) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::channel::waiter::Waits;
+    use crate::channel::{inspect, mpmc};
+    use crate::sync::Ordering;
+    use crate::wait::Wait;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A consumer to which a message is sent just after it has looked for the second time.
+    struct Overtaken {
+        rx: mpmc::Consumer,
+        tx: mpmc::Producer,
+        looks: u32,
+    }
+
+    impl Waiter for Overtaken {
+        fn is_home(&self) -> bool {
+            Waiter::is_home(&self.rx)
+        }
+
+        fn look(&mut self) -> bool {
+            self.looks += 1;
+            let found = self.rx.look();
+            if self.looks == 2 {
+                self.tx.send(b"late").expect("room");
+            }
+            found
+        }
+
+        fn check(&mut self) -> bool {
+            self.rx.check()
+        }
+
+        fn lie_down(&mut self) -> Duration {
+            self.rx.lie_down()
+        }
+
+        fn seat(&self) -> Seat {
+            self.rx.seat()
+        }
+
+        fn rise(&self) {
+            Waiter::rise(&self.rx);
+        }
+
+        fn pass_on(&mut self) {
+            Waiter::pass_on(&mut self.rx);
+        }
+    }
+
+    fn eventually(what: &str, condition: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !condition() {
+            assert!(started.elapsed() < Duration::from_secs(120), "still waiting: {what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn sleepers(tx: &mpmc::Producer) -> usize {
+        let descriptor = tx.descriptor().expect("a descriptor");
+        let report = inspect::inspect(&*format!("fd:{}", descriptor.as_raw_fd())).expect("a ring");
+        report.participants.iter().filter(|one| one.counters.sleeps > 0).count()
+    }
+
+    /// It is armed again, for another word, when a message comes; the arming before is the first in line for its wake-up.
+    #[test]
+    fn a_wake_up_that_meets_an_arming_of_before_is_not_lost() {
+        let options = mpmc::options().participants(2).liveness(HOUR).wait(Wait::Park);
+        let (tx, rx) = options.pair().expect("a pair");
+        let mut other = rx.try_clone().expect("a place");
+        let segment = &rx.endpoint().segment;
+        let mut armed =
+            Armed::new(Alarm::new(segment.home(), segment.mapping.clone()).expect("a descriptor"));
+        let mut source = Overtaken { rx, tx, looks: 0 };
+        assert!(armed.arm(&mut source).expect("armed"));
+        let sleeper = thread::spawn(move || other.recv_timeout(HOUR).map(|message| message.to_vec()));
+        eventually("the other sleeps", || sleepers(&source.tx) == 2);
+        // As if somebody else had been woken.
+        let word = &source.seat().bell.word;
+        let before = word.load(Ordering::Relaxed);
+        word.compare_exchange(before, before + 8, Ordering::Relaxed, Ordering::Relaxed)
+            .expect("nobody rings");
+        assert!(armed.arm(&mut source).expect("armed again"));
+        armed.disarm(&mut source).expect("disarmed");
+        eventually("it is woken", || sleeper.is_finished());
+        assert_eq!(sleeper.join().expect("no panic"), Ok(b"late".to_vec()));
     }
 }

@@ -129,6 +129,19 @@ impl Endpoint {
         }
     }
 
+    /// Wakes another who waits at this participant's bell, in its place.
+    pub(crate) fn wake_another(&self) {
+        if !bell::may_be_heard(&self.bell) {
+            return;
+        }
+        let rung = bell::ring_some(&self.bell, 1);
+        if rung.found_somebody() {
+            let others = self.header().sizes.ids(self.role).filter(|id| *id != self.segment.id);
+            let line_of = |id| (id, self.segment.mapping.part(line_at(id)));
+            self.answer(&self.bell, rung, others.map(line_of));
+        }
+    }
+
     /// Sends the participant `id` the signal for which `call` asks, which was taken from its line; `false`: it cannot be told,
     /// or not now.
     fn signal(&self, bell: &BellLine, id: u32, line: &Entry, call: SignalCall) -> bool {

@@ -62,8 +62,16 @@ impl<E> Pollable<E> {
 }
 
 impl<E> Pollable<E> {
-    /// The handle alone. The descriptor is closed.
-    pub fn into_inner(self) -> E {
+    /// The handle alone. The descriptor is closed; an arming is taken back as by [`disarm`](Pollable::disarm).
+    pub fn into_inner(mut self) -> E {
+        let endpoint = (self.endpoint)(&self.end);
+        if endpoint.is_home() && self.armed.is_announced() {
+            endpoint.line.set_asleep(false);
+            // What cannot be taken back may have been reached.
+            if self.armed.take_back(&endpoint.seat()).unwrap_or(true) {
+                endpoint.wake_another();
+            }
+        }
         self.end
     }
 }

@@ -94,9 +94,18 @@ impl Select {
 
     /// One of `rings` that is ready now; its place in the list.
     pub fn ready(&mut self, rings: &mut [&mut dyn Source]) -> Option<usize> {
+        self.first(rings, |ring| ring.look())
+    }
+
+    /// The first of `rings` that is `ready`, in the order of this select.
+    fn first(
+        &mut self,
+        rings: &mut [&mut dyn Source],
+        ready: impl Fn(&mut dyn Source) -> bool,
+    ) -> Option<usize> {
         let count = rings.len();
         let first = if self.order == Order::Fair { self.next } else { 0 };
-        let ready = (0..count).map(|nth| (first + nth) % count).find(|at| rings[*at].look())?;
+        let ready = (0..count).map(|nth| (first + nth) % count).find(|at| ready(&mut *rings[*at]))?;
         self.next = ready + 1;
         Some(ready)
     }
@@ -140,9 +149,7 @@ impl Select {
 
     /// One that is ready, or whose peer is found to be gone.
     fn check(&mut self, rings: &mut [&mut dyn Source]) -> Option<usize> {
-        let ready = rings.iter_mut().position(|ring| ring.check())?;
-        self.next = ready + 1;
-        Some(ready)
+        self.first(rings, |ring| ring.check())
     }
 
     /// Sleeps until one of the rings is rung, or is to be checked.

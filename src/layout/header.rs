@@ -59,8 +59,7 @@ pub enum Wake {
     #[default]
     Futex,
     /// A POSIX semaphore of each participant's own: what every POSIX system and every peer in C has. A wake-up costs a
-    /// little more, and one that is meant for a participant that has just died is lost: others look within the liveness
-    /// interval.
+    /// little more.
     Semaphore,
 }
 

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use ringway::{Geometry, OpenError, Owner, Peer, RecvError, SendError, Wait, mpmc, spsc};
+use ringway::{Geometry, OpenError, Owner, Peer, RecvError, SendError, Wait, Wake, mpmc, spsc};
 
 /// A kind of ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Plan {
     /// Bytes of the ring; `mpmc`: in blocks of 64 bytes.
     pub size: usize,
     pub wait: Wait,
+    pub wake: Wake,
     pub liveness: Duration,
     pub mode: u32,
     pub owner: Owner,
@@ -51,6 +52,7 @@ impl Plan {
             kind,
             size: 4096,
             wait: Wait::Adaptive,
+            wake: Wake::Futex,
             liveness: Duration::from_millis(50),
             mode: 0o600,
             owner: Owner::Me,
@@ -63,14 +65,14 @@ impl Plan {
 
     fn spsc(&self) -> spsc::Options {
         let options = spsc::options().size(self.size).wait(self.wait).liveness(self.liveness);
-        let options = options.mode(self.mode).owner(self.owner).persist(self.persist);
+        let options = options.wake(self.wake).mode(self.mode).owner(self.owner).persist(self.persist);
         options.create(self.create).create_new(self.create_new).prefault(self.prefault)
     }
 
     fn mpmc(&self) -> mpmc::Options {
         let options = mpmc::options().slots(self.size / 64).slot_size(64).participants(4);
         let options = options.wait(self.wait).liveness(self.liveness);
-        let options = options.mode(self.mode).owner(self.owner).persist(self.persist);
+        let options = options.wake(self.wake).mode(self.mode).owner(self.owner).persist(self.persist);
         options.create(self.create).create_new(self.create_new).prefault(self.prefault)
     }
 

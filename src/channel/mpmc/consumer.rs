@@ -411,7 +411,8 @@ impl Waits for Consumer {
     type Wanted<'a> = Next<'a>;
 
     fn wanted(&mut self) -> Next<'_> {
-        Next { consumer: self, seen: Seek::Empty, polls: 0, checks: 0 }
+        // Its check is made once an interval, and asks for everybody.
+        Next { consumer: self, seen: Seek::Empty, polls: 0, checks: 1 }
     }
 
     fn endpoint(&self) -> &Endpoint {

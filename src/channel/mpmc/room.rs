@@ -29,7 +29,8 @@ impl Waits for Room<'_> {
         Self: 'a;
 
     fn wanted(&mut self) -> Space<'_> {
-        Space::new(self.producer, self.len as u64, 0)
+        // Its check is made once an interval, and asks for everybody.
+        Space { checks: 1, ..Space::new(self.producer, self.len as u64, 0) }
     }
 
     fn endpoint(&self) -> &Endpoint {

@@ -458,6 +458,10 @@ impl Condition for Space<'_> {
     }
 
     fn look(&mut self) -> Option<Self::Found> {
+        let (len, largest) = (self.len as usize, self.producer.largest());
+        if len > largest {
+            return Some(Err(SendError::TooLarge { len, largest }));
+        }
         let fits = self.producer.ring.fits_by_position(self.len);
         self.found(fits)
     }
