@@ -133,3 +133,26 @@ fn work_queue_loses_no_job_when_a_worker_is_killed() {
     assert_eq!(jobs.sum::<Option<u64>>(), Some(hashed + 1), "{text}");
     assert_lines(&text, &[&["SIGKILL"], &["delivered 2 times"]]);
 }
+
+#[test]
+fn epoll_serves_two_rings_and_a_timer() {
+    let text = run("epoll");
+    assert_lines(
+        &text,
+        &[&["gps: 100 messages in order", "goodbye"], &["radio: 20 messages in order", "goodbye"]],
+    );
+    assert!(number_after(line_of(&text, "the timer"), "ticked ") > 0, "{text}");
+}
+
+#[test]
+fn many_rings_take_turns_or_go_by_priority() {
+    let text = run("many_rings");
+    let turns = ["brakes wheels cabin"; 4].join(" ");
+    assert_eq!(line_of(&text, "fair: brakes"), format!("fair: {turns}"));
+    let priority = line_of(&text, "priority: brakes");
+    assert!(priority.starts_with(&format!("priority: {}", ["brakes"; 4].join(" "))), "{text}");
+    for order in ["fair", "priority"] {
+        let readings = number_after(line_of(&text, &format!("{order}: received")), "received ");
+        assert_eq!(readings, 3 * 54, "{text}");
+    }
+}
