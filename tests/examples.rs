@@ -140,3 +140,26 @@ fn pipeline_counts_words_in_a_child() {
     assert!(number_after(&text, "") > 100, "{text}");
     assert_lines(&text, &[&["words", "another process", "exit status: 0"]]);
 }
+
+#[test]
+fn epoll_serves_two_rings_and_a_timer() {
+    let text = run("epoll");
+    assert_lines(
+        &text,
+        &[&["gps: 100 messages in order", "goodbye"], &["radio: 20 messages in order", "goodbye"]],
+    );
+    assert!(number_after(line_of(&text, "the timer"), "ticked ") > 0, "{text}");
+}
+
+#[test]
+fn many_rings_take_turns_or_go_by_priority() {
+    let text = run("many_rings");
+    let turns = ["brakes wheels cabin"; 4].join(" ");
+    assert_eq!(line_of(&text, "fair: brakes"), format!("fair: {turns}"));
+    let priority = line_of(&text, "priority: brakes");
+    assert!(priority.starts_with(&format!("priority: {}", ["brakes"; 4].join(" "))), "{text}");
+    for order in ["fair", "priority"] {
+        let readings = number_after(line_of(&text, &format!("{order}: received")), "received ");
+        assert_eq!(readings, 3 * 54, "{text}");
+    }
+}

@@ -1,8 +1,9 @@
-//! What the integration tests share: names, processes in a role, images of a ring.
+//! What the integration tests share: names, processes in a role, images of a ring, random numbers.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod image;
 pub mod names;
+pub mod random;
 pub mod role;
 
 use std::time::{Duration, Instant};

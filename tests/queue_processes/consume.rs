@@ -8,11 +8,11 @@ use ringway::RecvError;
 use ringway::mpmc::{Consumer, Message};
 
 use crate::common::PATIENCE;
+use crate::common::random::Random;
 use crate::common::role::say;
 use crate::journal::{Journal, Receipt, Stage, now};
 use crate::plan::{Plan, check};
 use crate::produce::{linger, some_wait};
-use crate::random::Random;
 
 const A_WHILE: Duration = Duration::from_millis(5);
 

@@ -11,11 +11,11 @@ use ringway::mpmc::{Consumer, Peer};
 
 use crate::common::eventually;
 use crate::common::names::Name;
+use crate::common::random::Random;
 use crate::common::role::Role;
 use crate::consume::{Diary, receive_the_rest};
 use crate::journal::{Journal, LISTS, PRODUCERS, Stage};
 use crate::plan::Plan;
-use crate::random::Random;
 use crate::verdict::{Figures, judge};
 
 /// Producers that are killed, and consumers.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use ringway::mpmc::{Options, options};
 
 use crate::common::names::Name;
+use crate::common::random::Random;
 use crate::common::role::Role;
 use crate::journal::now;
-use crate::random::Random;
 
 /// How many victims a test kills.
 fn kills() -> usize {

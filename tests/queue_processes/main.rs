@@ -12,7 +12,6 @@ mod journal;
 mod latency;
 mod plan;
 mod produce;
-mod random;
 mod roles;
 mod soak;
 mod stopped;

@@ -3,7 +3,7 @@
 
 use ringway::mpmc::{Options, options};
 
-use crate::random::Random;
+use crate::common::random::Random;
 
 /// Bytes of a message that say which one it is: its serial, as far as it is long enough.
 const HEAD: usize = 8;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use ringway::mpmc::Producer;
 use ringway::{SendError, Wait};
 
+use crate::common::random::Random;
 use crate::common::role::say;
 use crate::journal::{Journal, Stage};
 use crate::plan::{Plan, fill};
-use crate::random::Random;
 
 /// How long a call waits before the producer looks whether it is to stop.
 const A_WHILE: Duration = Duration::from_millis(5);
