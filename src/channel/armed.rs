@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use static_assertions::assert_impl_all;
 
 use super::endpoint::Seat;
 use super::waiter::Waiter;
@@ -13,11 +16,24 @@ use crate::wait::bell;
 #[derive(Debug, thiserror::Error)]
 #[error("the handle cannot be armed: {error}")]
 pub struct Unarmable<E> {
-    /// The handle.
-    pub handle: E,
+    // Handles are not `Sync`; the error is, for those who pass errors between threads.
+    handle: Mutex<E>,
     /// What the system said.
     pub error: io::Error,
 }
+
+impl<E> Unarmable<E> {
+    pub(super) fn new(handle: E, error: io::Error) -> Unarmable<E> {
+        Unarmable { handle: Mutex::new(handle), error }
+    }
+
+    /// The handle.
+    pub fn into_handle(self) -> E {
+        self.handle.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+assert_impl_all!(Unarmable<crate::spsc::Consumer>: Send, Sync);
 
 /// Who tells of the end of a sleep, and what it takes to have it told.
 pub(super) trait Teller {

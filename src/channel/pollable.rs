@@ -56,7 +56,7 @@ impl<E> Pollable<E> {
         let segment = &endpoint(&end).segment;
         match Alarm::new(segment.home(), segment.mapping.clone()) {
             Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), endpoint, end }),
-            Err(error) => Err(Unarmable { handle: end, error }),
+            Err(error) => Err(Unarmable::new(end, error)),
         }
     }
 }

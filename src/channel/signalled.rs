@@ -65,7 +65,7 @@ impl<E> Signalled<E> {
     ) -> Result<Signalled<E>, Unarmable<E>> {
         match listen(endpoint(&end), signal, token) {
             Ok(call) => Ok(Signalled { call: BySignal(call), endpoint, end }),
-            Err(error) => Err(Unarmable { handle: end, error }),
+            Err(error) => Err(Unarmable::new(end, error)),
         }
     }
 }
