@@ -17,14 +17,14 @@ use crate::wait::bell;
 #[error("the handle cannot be armed: {error}")]
 pub struct Unarmable<E> {
     // Handles are not `Sync`; the error is, for those who pass errors between threads.
-    handle: Mutex<E>,
+    handle: Box<Mutex<E>>,
     /// What the system said.
     pub error: io::Error,
 }
 
 impl<E> Unarmable<E> {
     pub(super) fn new(handle: E, error: io::Error) -> Unarmable<E> {
-        Unarmable { handle: Mutex::new(handle), error }
+        Unarmable { handle: Box::new(Mutex::new(handle)), error }
     }
 
     /// The handle.
