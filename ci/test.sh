@@ -22,17 +22,18 @@ if cargo fmt --version >/dev/null 2>&1; then cargo fmt --all --check; else missi
 
 step "lint"
 if cargo clippy --version >/dev/null 2>&1; then
-  cargo clippy --workspace --all-targets --quiet -- -D warnings
+  cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
+  cargo clippy --package ringway --quiet -- -D warnings # as most users build it
 else
   missing clippy "rustup component add clippy"
 fi
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --quiet
 
 step "unit, integration and documentation tests, examples"
-cargo build --examples --quiet
-cargo test --workspace --quiet
+cargo build --examples --all-features --quiet
+cargo test --workspace --all-features --quiet
 
 step "benches as tests"
 cargo bench --package ringway --quiet -- --test

@@ -123,6 +123,22 @@ fn hosted_notices_a_death_and_a_goodbye() {
     assert_lines(&text, &[&["received 1000", "peer dead"], &["received 1000", "closed"]]);
 }
 
+/// Needs the feature, as the example does.
+#[cfg(feature = "tokio")]
+#[test]
+fn tokio_consumer_receives_from_all_and_notices_a_death() {
+    let text = run("tokio_consumer");
+    assert_lines(&text, &[&["sensor 0: received 1000 samples", "peer dead"]]);
+    for sensor in 1..4 {
+        assert_lines(&text, &[&[&format!("sensor {sensor}: received 1000 samples"), "closed"]]);
+    }
+}
+
+#[test]
+fn smol_consumer_receives_everything() {
+    assert_lines(&run("smol_consumer"), &[&["received 1000 messages", "closed"]]);
+}
+
 #[test]
 fn work_queue_loses_no_job_when_a_worker_is_killed() {
     let text = run("work_queue");
