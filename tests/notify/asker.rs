@@ -8,7 +8,6 @@ use std::time::Duration;
 use ringway::notify::{Inbox, Notice, Signal};
 use ringway::{RecvError, SendError, Signalled, mpmc, spsc};
 
-use crate::common::PATIENCE;
 use crate::common::role::{self, Entry, Role, listen, say};
 use crate::kinds::{Kind, Plan, Rx, Tx, kind_of};
 use crate::mask::pending;
@@ -222,7 +221,7 @@ impl Asker {
         self.0.hear().parse().expect("a number")
     }
 
-    /// A signal comes, sent by this process, and no other has come by then.
+    /// A signal has come, sent by this process.
     #[track_caller]
     pub fn is_told(&mut self, token: u32) {
         self.is_told_by(std::process::id(), token);
@@ -230,15 +229,7 @@ impl Asker {
 
     #[track_caller]
     pub fn is_told_by(&mut self, pid: u32, token: u32) {
-        let notice = self.next();
-        assert_eq!(notice, format!("{} Some({token}) {pid}", signal()));
-    }
-
-    /// The next signal, for which it waits.
-    #[track_caller]
-    pub fn next(&mut self) -> String {
-        self.0.tell("wait");
-        self.0.hear()
+        self.answers("look", format!("{} Some({token}) {pid}", signal()));
     }
 
     /// No signal has come, whichever.
@@ -247,7 +238,8 @@ impl Asker {
         self.answers("look", "nothing");
     }
 
-    /// A signal has come; which, and its token.
+    /// The next signal that has come: which, its token and sender.
+    #[track_caller]
     pub fn looks(&mut self) -> String {
         self.0.tell("look");
         self.0.hear()
@@ -292,7 +284,8 @@ fn ask(arguments: &[&str]) {
     loop {
         let line = listen();
         let (verb, what) = line.split_once(' ').unwrap_or((&line, "0"));
-        let number: usize = what.parse().expect("a number");
+        let limit: u64 = what.parse().expect("a number");
+        let number = limit as usize;
         let end = ends.get_mut(number).and_then(Option::as_mut).ok_or("no such end, or it was dropped");
         match verb {
             "arm" => say(if end.expect(verb).arm() { "armed" } else { "ready" }),
@@ -309,14 +302,13 @@ fn ask(arguments: &[&str]) {
                 ends[number] = None;
                 say("dropped");
             }
-            "wait" => say(text_of(inbox.wait(Some(PATIENCE)).expect("an inbox"))),
             "look" => match inbox.try_next().expect("an inbox") {
                 // Nor anything that it is not ready for.
                 None if pending() != 0 => say(format!("the signals {:x}", pending())),
                 notice => say(text_of(notice)),
             },
             "limit" => {
-                crate::scarce::limit_pending(number as u64);
+                crate::scarce::limit_pending(limit);
                 say("limited");
             }
             _ => break,

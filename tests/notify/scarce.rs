@@ -1,77 +1,44 @@
-//! Limits: too many signals pending for one more, and a sender without a descriptor to look with. Both are told later.
-#![allow(unsafe_code)]
+//! Limits: too many signals pending for one more, and a sender without a descriptor to look with. Whoever has asked is told
+//! later then.
 
 use std::fs;
 
-use nix::errno::Errno;
-use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use ringway::notify::{Inbox, Signal};
+use ringway::notify::Signal;
 
-use crate::asker::{Asker, LEN, consumer, consumer_asks, plan, producer, signal, start};
-use crate::common::eventually;
+use crate::asker::{Asker, LEN, consumer, plan, producer, signal};
 use crate::common::names::Name;
 use crate::common::role::{Entry, Role, listen, say};
 use crate::kinds::{KINDS, Kind, kind_of};
-use crate::realtime;
 
-pub const ROLES: [Entry; 2] = [("queue full", queue_full), ("poor sender", poor_sender)];
+pub const ROLES: [Entry; 1] = [("poor sender", poor_sender)];
 
-/// From now on this process can be sent no signal that queues if its user has more of them pending than this.
+/// From now on this process can be sent no signal that queues if its user has so many of them pending; other processes of the
+/// user have some, too, so that only a limit of 0 is the same at any time.
 pub fn limit_pending(most: u64) {
-    setrlimit(Resource::RLIMIT_SIGPENDING, most, most).expect("less than before");
-}
-
-/// Sends itself signals that it does not take until there is no room for more.
-fn fill_up() {
-    let value = libc::sigval { sival_ptr: std::ptr::null_mut() };
-    loop {
-        // SAFETY: sigqueue touches no memory of this process.
-        let result = unsafe { libc::sigqueue(std::process::id().cast_signed(), realtime(5).number(), value) };
-        if result == -1 {
-            assert_eq!(Errno::last(), Errno::EAGAIN);
-            return;
-        }
-    }
-}
-
-fn queue_full(arguments: &[&str]) {
-    let inbox = Inbox::new(&[signal()]).expect("an inbox");
-    let fillers = Inbox::new(&[realtime(5)]).expect("an inbox");
-    let rx = plan(kind_of(arguments[0])).consumer(arguments[1]).expect("a consumer");
-    let mut rx = consumer_asks(rx, signal(), 6);
-    limit_pending(8);
-    assert!(rx.arm());
-    fill_up();
-    say("full");
-    assert_eq!(listen(), "sent");
-    assert_eq!(inbox.try_next().expect("an inbox"), None);
-    while fillers.try_next().expect("an inbox").is_some() {}
-    say("drained");
-    while listen() == "look" {
-        say(inbox.try_next().expect("an inbox").is_some());
-    }
-    assert_eq!(rx.attempt(), "1");
+    let (_, hard) = getrlimit(Resource::RLIMIT_SIGPENDING).expect("a limit");
+    setrlimit(Resource::RLIMIT_SIGPENDING, most.min(hard), hard).expect("no more than allowed");
 }
 
 #[test]
 fn one_with_too_many_signals_pending_is_told_by_whoever_sends_next() {
     for kind in KINDS {
         let name = Name::new("pending");
-        let _inherited = Inbox::new(&[realtime(5)]).expect("an inbox");
-        let mut role = start("queue full", &[kind.as_str(), &*name]);
+        let mut asker = Asker::of(consumer(kind, &name, 6));
         let mut tx = plan(kind).producer(&name).expect("a producer");
-        role.expect("full");
-        ["1", "2"].into_iter().for_each(|message| tx.send(message.as_bytes()).expect("room"));
-        role.tell("sent");
-        role.expect("drained");
-        // Other tests' processes may have more pending than this one may have.
-        eventually("it is told", || {
-            tx.try_send(b"3").expect("room");
-            role.tell("look");
-            role.hear() == "true"
-        });
-        role.finish();
+        for _ in 0..2 {
+            asker.limits_pending(0);
+            asker.arms();
+            (0..3).for_each(|_| tx.send(b"something").expect("room"));
+            asker.is_not_told();
+            asker.limits_pending(u64::MAX);
+            tx.send(b"something").expect("room");
+            asker.is_told(6);
+            asker.is_not_told();
+            (0..4).for_each(|_| asker.tries("something"));
+            asker.tries("Empty");
+        }
+        asker.finish();
     }
 }
 
@@ -117,7 +84,7 @@ fn whoever_has_asked_is_told_by_a_sender_once_that_has_descriptors() {
                 does("rich");
             }
             does("send");
-            assert!(asker.next().starts_with(&format!("{} Some(8)", signal())));
+            assert!(asker.looks().starts_with(&format!("{} Some(8)", signal())));
             (0..3).for_each(|_| asker.tries("something"));
             asker.tries("Empty");
         }
@@ -135,7 +102,7 @@ fn a_user_signal_comes_without_its_token_where_too_many_are_pending() {
     let mut tx = plan(Kind::Spsc).producer(&name).expect("a producer");
     asker.arms();
     tx.send(b"something").expect("room");
-    assert_eq!(asker.next(), "SIGUSR1 None 0");
+    assert_eq!(asker.looks(), "SIGUSR1 None 0");
     asker.tries("something");
     asker.finish();
 }
