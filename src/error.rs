@@ -9,11 +9,11 @@ use nix::errno::Errno;
 
 use crate::layout::Role;
 
-/// A word in shared memory that this protocol never writes: a peer is broken or hostile, or the segment was
-/// damaged. The endpoint that met it stays where it is and meets it again; no other endpoint is concerned.
+/// A word in shared memory, or in a stream, that this protocol never writes: a peer is broken or hostile, or the segment
+/// was damaged. The endpoint that met it stays where it is and meets it again; no other endpoint is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "corrupt segment: {what} is {found:#x}, which this protocol never writes there (limit {allowed:#x}); remove the ring and create it anew"
+    "corrupt segment or stream: {what} is {found:#x}, which this protocol never writes there (limit {allowed:#x}); remove the ring and create it anew, or close the stream"
 )]
 pub struct Corrupt {
     /// What was read.
@@ -221,6 +221,18 @@ pub enum OpenError {
         /// The owner expected.
         expected: u32,
     },
+    /// What is to carry a stream of frames cannot.
+    #[error(
+        "{place} is {found}, expected {expected}; choose another descriptor or path, or make one (ringway makes a FIFO where nothing is)"
+    )]
+    NotAPipe {
+        /// Which descriptor or path.
+        place: String,
+        /// What it is.
+        found: &'static str,
+        /// What would do.
+        expected: &'static str,
+    },
     /// The file's mode lets in more users than expected.
     #[error(
         "{place} has mode {found:04o}, expected at most {expected:04o}; if those users are trusted, ask for that mode"
@@ -344,6 +356,7 @@ fn remedy(error: &io::Error) -> &'static str {
         Some(Errno::ENFILE) => "; the whole system is out of open files",
         Some(Errno::EACCES | Errno::EPERM) => "; check who may read and write there",
         Some(Errno::EROFS) => "; choose a directory that can be written to",
+        Some(Errno::EBADF) => "; check that the descriptor is open",
         Some(Errno::ENOENT) => "; check that the directory exists (and that /proc is mounted)",
         _ => "",
     }
@@ -365,7 +378,7 @@ pub enum SyncError {
     )]
     NotDurable,
     /// This handle was inherited by a forked child; it belongs to the parent.
-    #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
+    #[error("forked: this handle belongs to the parent process; open one of its own in the child")]
     Forked,
     /// The system could not write. What is on the disk since the last sync is not known until one succeeds; it writes the
     /// whole ring.
@@ -382,15 +395,15 @@ pub enum SyncError {
 #[non_exhaustive]
 pub enum SendError {
     /// There is no room now, and the call was not to wait.
-    #[error("the ring is full: the record needs {need} bytes, {free} are free; wait for the consumer")]
+    #[error("full: the record needs {need} bytes, {free} are free; wait for the consumer")]
     Full {
         /// Bytes needed, header and padding included.
         need: u64,
-        /// Bytes free.
+        /// Bytes free; of a pipe nothing is known but that it took none.
         free: u64,
     },
     /// There was no room before the time was up.
-    #[error("timed out: the ring stayed full")]
+    #[error("timed out: no room came")]
     TimedOut,
     /// `mpmc`: there was no room before the time was up, since a participant that lives, perhaps a stopped one, held the
     /// slot that was needed.
@@ -401,9 +414,9 @@ pub enum SendError {
         /// Its process, by its own account.
         pid: u32,
     },
-    /// The message can never fit into this ring.
+    /// The message can never fit into this ring, or is larger than this pipe's largest.
     #[error(
-        "the message is {len} bytes long, the largest this ring takes is {largest}; create the ring larger, or send in pieces"
+        "the message is {len} bytes long, the largest that is taken is {largest}; create the ring larger (for a pipe: set `largest` on both sides), or send in pieces"
     )]
     TooLarge {
         /// Bytes of the message.
@@ -411,28 +424,29 @@ pub enum SendError {
         /// Bytes that fit.
         largest: usize,
     },
-    /// The ring is full and its consumer has said goodbye.
-    #[error("closed: the consumer has detached, and the ring is full")]
+    /// The ring is full and its consumer has said goodbye. Pipes: nobody reads any more; whether the consumer left or died
+    /// a pipe does not tell.
+    #[error("closed: the consumer has detached, and nothing more fits")]
     Closed,
     /// The ring is full and its consumer died without saying goodbye; a new consumer may go on from the first
-    /// message that was not released.
+    /// message that was not released. Sockets: nobody reads any more, and the way back ended without a goodbye.
     #[error(
-        "peer dead: the consumer died, and the ring is full; start a new consumer, it goes on where the dead one stopped"
+        "peer dead: the consumer died, and nothing more fits; start a new consumer (of a ring: it goes on where the dead one stopped)"
     )]
     PeerDead,
     /// The ring is full, and its name was removed before a consumer came, or leads to another ring by now: whoever
-    /// opens the name does not come here.
+    /// opens the name does not come here. FIFOs: what has the name now is not to be used.
     #[error(
-        "unlinked: the ring is full, and its name was removed or given to another ring; attach by the name again"
+        "unlinked: nothing more fits, and the name was removed or given to another; attach by the name again"
     )]
     Unlinked,
     /// This handle was inherited by a forked child; it belongs to the parent.
-    #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
+    #[error("forked: this handle belongs to the parent process; open one of its own in the child")]
     Forked,
     /// A task could not wait: the system refused to arm the descriptor. Nothing was sent.
     #[error("cannot wait: {}; free memory, or wait in a blocking call", io::Error::from_raw_os_error(*errno))]
     Unarmed {
-        /// The system's error number.
+        /// The system's error number; `ECANCELED`: the runtime is shutting down.
         errno: i32,
     },
     /// Durable rings: the ring could not be written to the disk. A message that fitted was sent, but may not survive a
@@ -442,6 +456,12 @@ pub enum SendError {
     /// A word in the segment is not what the protocol writes; every further call meets it again.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
+    /// Pipes: a system call failed. The message was not sent.
+    #[error("write: {}; try again once the system is well, or close this end", io::Error::from_raw_os_error(*errno))]
+    System {
+        /// The system's error number.
+        errno: i32,
+    },
 }
 
 /// Why no message was received.
@@ -449,7 +469,7 @@ pub enum SendError {
 #[non_exhaustive]
 pub enum RecvError {
     /// There is no message now, and the call was not to wait.
-    #[error("the ring is empty")]
+    #[error("empty: there is no message now")]
     Empty,
     /// No message came before the time was up.
     #[error("timed out: no message came")]
@@ -471,26 +491,32 @@ pub enum RecvError {
     #[error("peer dead: the producer died; everything it committed was received")]
     PeerDead,
     /// The ring is empty, and its name was removed before a producer came, or leads to another ring by now: whoever
-    /// opens the name does not come here.
+    /// opens the name does not come here. FIFOs: the same.
     #[error(
-        "unlinked: the ring is empty, and its name was removed or given to another ring; attach by the name again"
+        "unlinked: there is no message, and the name was removed or given to another; attach by the name again"
     )]
     Unlinked,
     /// This handle was inherited by a forked child; it belongs to the parent.
-    #[error("forked: this handle belongs to the parent process; open the ring anew in the child")]
+    #[error("forked: this handle belongs to the parent process; open one of its own in the child")]
     Forked,
     /// A task could not wait: the system refused to arm the descriptor. No message was taken.
     #[error("cannot wait: {}; free memory, or wait in a blocking call", io::Error::from_raw_os_error(*errno))]
     Unarmed {
-        /// The system's error number.
+        /// The system's error number; `ECANCELED`: the runtime is shutting down.
         errno: i32,
     },
     /// Durable rings: the ring could not be written to the disk, as the options ask for. No message was taken.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// A word in the segment is not what the protocol writes; every further call meets it again.
+    /// A word in the segment or stream is not what the protocol writes; every further call meets it again.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
+    /// Pipes: a system call failed. Nothing was taken.
+    #[error("read: {}; try again once the system is well, or close this end", io::Error::from_raw_os_error(*errno))]
+    System {
+        /// The system's error number.
+        errno: i32,
+    },
 }
 
 /// A signal that cannot tell of data.

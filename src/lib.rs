@@ -9,6 +9,7 @@ mod error;
 mod frame;
 mod layout;
 pub mod notify;
+pub mod pipe;
 mod ring;
 mod segment;
 mod seq;
@@ -17,7 +18,7 @@ mod sync;
 pub mod task;
 mod wait;
 
-pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune, Unarmable};
+pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};
 pub use channel::{inspect, mpmc, spsc};
 pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SignalError, SyncError};
 pub use layout::participant::Counters;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 7] = [
     &["error", "frame", "layout"],
     &["notify"],
     &["ring", "wait", "segment"],
-    &["channel"],
+    &["channel", "pipe"],
     &["model", "task"],
 ];
 
@@ -128,6 +128,7 @@ fn groups_and_paths_are_told_apart() {
     assert!(may_use("channel", "ring") && may_use("ring", "sync") && may_use("layout", "error"));
     assert!(!may_use("ring", "channel") && !may_use("ring", "wait") && !may_use("sync", "layout"));
     assert!(!may_use("frame", "layout") && !may_use("segment", "ring"));
+    assert!(may_use("pipe", "frame") && !may_use("pipe", "channel") && !may_use("channel", "pipe"));
 }
 
 /// Every ordering names the edge that it is one end of, on its line or the one above.

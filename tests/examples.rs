@@ -143,3 +143,10 @@ fn work_queue_loses_no_job_when_a_worker_is_killed() {
     assert_eq!(jobs.sum::<Option<u64>>(), Some(hashed + 1), "{text}");
     assert_lines(&text, &[&["SIGKILL"], &["delivered 2 times"]]);
 }
+
+#[test]
+fn pipeline_counts_words_in_a_child() {
+    let text = run("pipeline");
+    assert!(number_after(&text, "") > 100, "{text}");
+    assert_lines(&text, &[&["words", "another process", "exit status: 0"]]);
+}

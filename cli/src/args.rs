@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parse_size::Config;
 use ringway::spsc::{self, Options};
-use ringway::{Address, Owner, Wait};
+use ringway::{Address, Owner, Wait, Wake};
 
 use crate::bench::{BenchArgs, RoleArgs};
 use crate::demo::{DemoArgs, DemoRoleArgs};
@@ -81,6 +81,9 @@ pub struct RingArgs {
     /// Make the ring survive a loss of power: checksums, and syncs at least once a lap; only for file:/path
     #[arg(long)]
     pub durable: bool,
+    /// What wakes a side that sleeps, on both sides of the ring
+    #[arg(long, value_enum, default_value_t = WakeArg::Futex)]
+    pub wake: WakeArg,
     /// Ask for huge pages; send and recv say so when they got none
     #[arg(long)]
     pub huge_pages: bool,
@@ -95,6 +98,7 @@ impl RingArgs {
             .owner(self.owner)
             .persist(self.persist)
             .durable(self.durable)
+            .wake(self.wake.into())
             .huge_pages(self.huge_pages)
     }
 }
@@ -255,6 +259,24 @@ impl From<WaitArg> for Wait {
             WaitArg::Spin => Self::Spin,
             WaitArg::Adaptive => Self::Adaptive,
             WaitArg::Park => Self::Park,
+        }
+    }
+}
+
+/// What wakes a side that sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WakeArg {
+    /// A futex
+    Futex,
+    /// A POSIX semaphore
+    Semaphore,
+}
+
+impl From<WakeArg> for Wake {
+    fn from(wake: WakeArg) -> Self {
+        match wake {
+            WakeArg::Futex => Self::Futex,
+            WakeArg::Semaphore => Self::Semaphore,
         }
     }
 }

@@ -52,6 +52,7 @@ pub struct RingView {
     mode: String,
     uid: u32,
     instance: String,
+    wake: &'static str,
     fence: &'static str,
     type_description: Option<String>,
     created_unix: u64,
@@ -144,6 +145,7 @@ impl From<&Report> for RingView {
             mode: format!("{:04o}", report.mode),
             uid: report.uid,
             instance: format!("{:032x}", geometry.instance),
+            wake: geometry.wake.as_str(),
             fence: match geometry.fence {
                 Fence::Asymmetric => "asymmetric",
                 Fence::Symmetric => "symmetric",
@@ -230,6 +232,7 @@ pub fn ring_text(report: &Report) -> String {
     if geometry.durable {
         row("durable", format!("yes; {} messages lost so far", report.dropped));
     }
+    row("wake", geometry.wake.as_str().to_owned());
     row("instance", format!("{:032x}", geometry.instance));
     let made = if report.boot_current { "" } else { ", made before the last boot" };
     row("age", format!("{}{made}", age_text(report)));

@@ -9,16 +9,6 @@ use crate::layout::call::{Call, SignalCall};
 use crate::wait::alarm::Alarm;
 use crate::wait::bell;
 
-/// The system refused what the handle needs to be waited for so. The handle is as it was.
-#[derive(Debug, thiserror::Error)]
-#[error("the handle cannot be armed: {error}")]
-pub struct Unarmable<E> {
-    /// The handle.
-    pub handle: E,
-    /// What the system said.
-    pub error: io::Error,
-}
-
 /// Who tells of the end of a sleep, and what it takes to have it told.
 pub(super) trait Teller {
     /// Announces the sleep.
@@ -69,6 +59,11 @@ impl Armed {
         arm(source, self)
     }
 
+    /// Was it armed, and not taken back since?
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced.is_some()
+    }
+
     /// Is it armed, and nobody has rung since?
     fn stands(&mut self, seat: &Seat) -> bool {
         self.announced.is_some_and(|word| bell::stands(&seat.bell, word)) && self.alarm.is_armed()
@@ -96,8 +91,11 @@ impl Teller for Armed {
     }
 
     fn leave(&mut self, seat: &Seat, announced: u32, until: Duration) -> io::Result<()> {
+        // What the system refuses stands for nothing.
+        self.announced = None;
+        self.alarm.arm(&seat.bell, announced, until)?;
         self.announced = Some(announced);
-        self.alarm.arm(&seat.bell, announced, until)
+        Ok(())
     }
 }
 

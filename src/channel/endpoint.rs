@@ -116,7 +116,6 @@ impl Endpoint {
     }
 
     /// Notes that somebody was woken, and calls those of `all` with the role that rang for who want to be called.
-    #[cold]
     pub(crate) fn answer(
         &self,
         bell: &BellLine,
@@ -184,9 +183,10 @@ impl Endpoint {
         self.look_at.set(time.saturating_add(self.patience.interval));
     }
 
-    /// Has the next call that does not wait look for a reason why nothing will come.
+    /// Has the next call that does not wait look for a reason why nothing will come; for a name that is gone, too.
     pub(crate) fn suspect(&self) {
         self.suspects.set(true);
+        self.name_at.set(Duration::ZERO);
     }
 
     /// Is this call to look for such a reason? The next one is not, then.

@@ -17,7 +17,6 @@ pub(crate) mod verbs;
 pub(crate) mod waiter;
 mod window;
 
-pub use armed::Unarmable;
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;
 pub use pollable::Pollable;

@@ -4,10 +4,11 @@ use core::ops::{Deref, DerefMut};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::armed::{Armed, Unarmable};
+use super::armed::Armed;
 use super::endpoint::Endpoint;
 use super::select::Source;
 use super::waiter::MakesRoom;
+use crate::error::OpenError;
 use crate::wait::alarm::Alarm;
 
 /// A consumer or producer with a descriptor that becomes readable when there is something to do.
@@ -52,12 +53,11 @@ pub struct Pollable<E> {
 }
 
 impl<E> Pollable<E> {
-    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, Unarmable<E>> {
+    pub(super) fn new(end: E, endpoint: fn(&E) -> &Endpoint) -> Result<Pollable<E>, OpenError> {
         let segment = &endpoint(&end).segment;
-        match Alarm::new(segment.home(), segment.mapping.clone()) {
-            Ok(alarm) => Ok(Pollable { armed: Armed::new(alarm), endpoint, end }),
-            Err(error) => Err(Unarmable { handle: end, error }),
-        }
+        let alarm = Alarm::new(segment.home(), segment.mapping.clone())
+            .map_err(|source| segment.system("make a descriptor to wait for", source))?;
+        Ok(Pollable { armed: Armed::new(alarm), endpoint, end })
     }
 }
 
@@ -119,9 +119,38 @@ impl<E> Pollable<E> {
         self.end.pass_on();
     }
 
-    /// Does no other handle ever wait for what this one waits for?
-    pub(crate) fn is_alone(&self) -> bool {
-        (self.endpoint)(&self.end).seat().alone
+    /// Is this the process whose handle it is?
+    pub(crate) fn is_home(&self) -> bool {
+        (self.endpoint)(&self.end).is_home()
+    }
+
+    /// Is it armed where others wait for the same?
+    fn is_armed_beside_others(&self) -> bool {
+        self.armed.is_announced() && !(self.endpoint)(&self.end).seat().alone
+    }
+
+    /// Waits for nothing any more. Where others wait, too, a wake-up that reaches nobody would be theirs. (Alone, it is kept
+    /// for the next time.)
+    pub(crate) fn give_up(&mut self)
+    where
+        E: Source,
+    {
+        if self.is_armed_beside_others() {
+            // What cannot be taken back ends at the deadline.
+            let _ = self.disarm();
+        }
+    }
+
+    /// Waits for room no more: as [`give_up`](Pollable::give_up).
+    pub(crate) fn give_up_room(&mut self)
+    where
+        E: MakesRoom,
+    {
+        if self.is_armed_beside_others() {
+            // As above.
+            let _ = self.disarm_room();
+        }
+        self.end.give_up_room();
     }
 }
 

@@ -4,10 +4,11 @@ use core::mem;
 use core::ops::{Deref, DerefMut};
 use std::io;
 
-use super::armed::{BySignal, Unarmable};
+use super::armed::BySignal;
 use super::endpoint::Endpoint;
 use super::select::Source;
 use super::waiter::MakesRoom;
+use crate::error::OpenError;
 use crate::layout::call::SignalCall;
 use crate::notify::Signal;
 
@@ -67,11 +68,11 @@ impl<E> Signalled<E> {
         endpoint: fn(&E) -> &Endpoint,
         signal: Signal,
         token: u32,
-    ) -> Result<Signalled<E>, Unarmable<E>> {
-        match listen(endpoint(&end), signal, token) {
-            Ok(call) => Ok(Signalled { call: BySignal(call), armed: false, endpoint, end }),
-            Err(error) => Err(Unarmable { handle: end, error }),
-        }
+    ) -> Result<Signalled<E>, OpenError> {
+        let listening = listen(endpoint(&end), signal, token);
+        let refused = |source| endpoint(&end).segment.system("ask for signals about", source);
+        let call = BySignal(listening.map_err(refused)?);
+        Ok(Signalled { call, armed: false, endpoint, end })
     }
 }
 

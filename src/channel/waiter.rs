@@ -103,4 +103,6 @@ impl<W: Waits> Waiter for W {
 pub trait MakesRoom {
     /// Room for a message of `len` bytes, as something to wait for.
     fn room_for(&mut self, len: usize) -> impl Waiter;
+    /// Waits for room no more.
+    fn give_up_room(&mut self) {}
 }

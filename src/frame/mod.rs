@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The word zero means "not committed yet": a kind is never zero. A padding record has the length that makes
-//! it reach the end of the ring. A sealed message, of a durable ring, ends with a checksum. Everything here is pure: it
-//! knows words and lengths, no memory.
+//! it reach the end of the ring. A sealed message, of a durable ring, ends with a checksum. In a stream of bytes a record
+//! is called a frame, and is not padded. Everything here is pure: it knows words and lengths, no memory.
 
 mod seal;
 
@@ -30,6 +30,11 @@ const PADDING: u64 = 2;
 const SEALED: u64 = 3;
 /// `kind` of a record that fills the rest of a durable ring before its end.
 const SEALED_PADDING: u64 = 4;
+/// `kind` of a stream's last frame, by which its producer says goodbye; a ring has none.
+const GOODBYE_KIND: u64 = 5;
+
+/// The header word of a goodbye.
+pub(crate) const GOODBYE: u64 = GOODBYE_KIND << 48;
 
 /// A committed header word, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,12 +65,12 @@ impl Bell {
 
     /// Wakes whoever sleeps; `true`: somebody said that they do.
     pub fn ring(&self) -> bool {
-        self.call(bell::ring(self.line()))
+        bell::may_be_heard(self.line()) && self.call(bell::ring(self.line()))
     }
 
     /// Wakes up to `count` of those who sleep; `true`: somebody said that they do.
     pub fn ring_some(&self, count: u32) -> bool {
-        self.call(bell::ring_some(self.line(), count))
+        bell::may_be_heard(self.line()) && self.call(bell::ring_some(self.line(), count))
     }
 
     fn call(&self, rung: Rung) -> bool {

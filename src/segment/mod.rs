@@ -389,7 +389,8 @@ impl Segment {
         Ok(segment)
     }
 
-    fn system(&self, call: &'static str, source: io::Error) -> OpenError {
+    /// A system call failed on this segment.
+    pub(crate) fn system(&self, call: &'static str, source: io::Error) -> OpenError {
         OpenError::System { call, place: self.text.clone(), source }
     }
 

@@ -49,13 +49,12 @@ impl Semaphore {
         self.shared.store(SHARED, Ordering::Relaxed);
     }
 
-    /// Wakes the one who sleeps, or the next one to sleep.
-    pub(crate) fn post(&self) {
+    /// Wakes the one who sleeps, or the next one to sleep. `true`: it woke one. Else whoever is to be woken is about to sleep,
+    /// or died.
+    pub(crate) fn post(&self) -> bool {
         let before = self.value_and_waiters.fetch_add(1, Ordering::Release); // edge: post (release)
-        if before >= WAITER {
-            // SAFETY: FUTEX_WAKE takes the word's address as a key and does not access the memory.
-            unsafe { libc::syscall(libc::SYS_futex, self.value(), libc::FUTEX_WAKE, 1) };
-        }
+        // SAFETY: FUTEX_WAKE takes the word's address as a key and does not access the memory.
+        before >= WAITER && unsafe { libc::syscall(libc::SYS_futex, self.value(), libc::FUTEX_WAKE, 1) } > 0
     }
 
     /// Sleeps until a post, a signal, or `deadline` (time since boot on `CLOCK_MONOTONIC`).

@@ -10,35 +10,45 @@ use super::Woken;
 /// A semaphore that model threads can sleep on.
 #[derive(Debug)]
 pub(crate) struct Semaphore {
-    count: Mutex<u32>,
+    state: Mutex<State>,
     posted: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    count: u32,
+    /// Somebody sleeps whom no post has woken.
+    sleeps: bool,
 }
 
 impl Default for Semaphore {
     fn default() -> Self {
-        Semaphore { count: Mutex::new(0), posted: Condvar::new() }
+        Semaphore { state: Mutex::new(State::default()), posted: Condvar::new() }
     }
 }
 
 impl Semaphore {
     /// Makes it new: whatever was posted is gone.
     pub(crate) fn init(&self) {
-        *self.count.lock().expect("a model thread panicked") = 0;
+        *self.state.lock().expect("a model thread panicked") = State::default();
     }
 
-    /// Wakes one who sleeps, or the next one to sleep.
-    pub(crate) fn post(&self) {
-        *self.count.lock().expect("a model thread panicked") += 1;
+    /// Wakes one who sleeps, or the next one to sleep. `true`: it woke one.
+    pub(crate) fn post(&self) -> bool {
+        let mut state = self.state.lock().expect("a model thread panicked");
+        state.count += 1;
         self.posted.notify_one();
+        core::mem::take(&mut state.sleeps)
     }
 
     /// Sleeps until a post.
     pub(crate) fn sleep(&self, _deadline: Duration) -> Woken {
-        let mut count = self.count.lock().expect("a model thread panicked");
-        while *count == 0 {
-            count = self.posted.wait(count).expect("a model thread panicked");
+        let mut state = self.state.lock().expect("a model thread panicked");
+        while state.count == 0 {
+            state.sleeps = true;
+            state = self.posted.wait(state).expect("a model thread panicked");
         }
-        *count -= 1;
+        state.count -= 1;
         Woken::LookAgain
     }
 }

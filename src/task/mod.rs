@@ -28,34 +28,75 @@ mod reactor;
 mod stream;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod typed;
 
 pub use reactor::Reactor;
 
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::mem;
 use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
+
+use nix::errno::Errno;
 
 use crate::channel::verbs::{Receives, Sends};
 use crate::channel::waiter::MakesRoom;
 use crate::channel::{Pollable, Source};
 use crate::error::{RecvError, SendError};
 
+/// How often in a row a task finds something to do at once before it lets others have a turn.
+const SPELL: u32 = 128;
+
 /// A consumer or producer for tasks. It derefs to the handle that it was made of. Dropping it drops the handle.
 ///
-/// A message that is held over an `await` keeps the task from moving to another thread: copy it, or drop it before.
+/// A message that is held over an `await` keeps the task from moving to another thread: copy it, or drop it before. A task that
+/// always finds something to do lets others have a turn now and then.
 pub struct Async<E> {
     // Before the descriptor that it watches is closed.
     reactor: Box<dyn Reactor>,
     end: Pollable<E>,
+    /// It was armed, and has not taken anything since.
+    has_waited: bool,
+    /// How often in a row there was something to do.
+    spell: u32,
 }
 
 impl<E> Async<E> {
     /// The handle, for tasks of the runtime whose `reactor` watches the handle's descriptor.
     pub fn new(end: Pollable<E>, reactor: impl Reactor + 'static) -> Async<E> {
-        Async { reactor: Box::new(reactor), end }
+        Async { reactor: Box::new(reactor), end, has_waited: false, spell: 0 }
+    }
+
+    /// Pending once after each spell.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.spell += 1;
+        if self.spell <= SPELL {
+            return Poll::Ready(());
+        }
+        self.spell = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets others have a turn, if it is time to.
+    async fn turn(&mut self) {
+        poll_fn(|cx| self.poll_turn(cx)).await;
+    }
+
+    /// Arms the descriptor by `arm` until that says that there is something to do.
+    fn poll_armed(
+        &mut self,
+        cx: &mut Context<'_>,
+        arm: impl Fn(&mut Pollable<E>) -> io::Result<bool>,
+    ) -> Poll<io::Result<()>> {
+        while arm(&mut self.end)? {
+            (self.has_waited, self.spell) = (true, 0);
+            ready!(self.reactor.poll_readable(cx))?;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -65,27 +106,29 @@ impl<E: Source + Receives> Async<E> {
     /// # Errors
     /// As the handle's `recv`; [`RecvError::Unarmed`] when the system refuses to wait.
     pub async fn recv(&mut self) -> Result<E::Message<'_>, RecvError> {
-        let mut has_waited = false;
         let taken = loop {
-            match self.end.take() {
+            self.turn().await;
+            match self.take() {
                 Err(RecvError::Empty) => {}
                 taken => break taken?,
             }
             Ready(self).await.map_err(|error| RecvError::Unarmed { errno: number_of(&error) })?;
-            has_waited = true;
         };
-        if has_waited {
-            // The wake-up may have been meant for more than one message.
-            self.end.pass_on();
-        }
         self.end.message_of(taken)
     }
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.end.arm()? {
-            ready!(self.reactor.poll_readable(cx))?;
+    /// Takes the next message if there is one.
+    fn take(&mut self) -> Result<E::Taken, RecvError> {
+        let taken = self.end.take()?;
+        if mem::take(&mut self.has_waited) {
+            // The wake-up may have been meant for more than one message.
+            self.end.pass_on();
         }
-        Poll::Ready(Ok(()))
+        Ok(taken)
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_armed(cx, Pollable::arm)
     }
 }
 
@@ -102,10 +145,7 @@ impl<E: Source + Receives> Future for Ready<'_, E> {
 
 impl<E: Source> Drop for Ready<'_, E> {
     fn drop(&mut self) {
-        // Where others wait, too, a wake-up that reaches nobody would be theirs. (Alone, it is kept for the next await.)
-        if !self.0.end.is_alone() {
-            let _ = self.0.end.disarm();
-        }
+        self.0.end.give_up();
     }
 }
 
@@ -123,12 +163,7 @@ impl<E: Sends + MakesRoom> Async<E> {
     /// # Errors
     /// As [`Async::send`].
     pub async fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
-        loop {
-            match self.end.send_now(tag, message) {
-                Err(SendError::Full { .. }) => self.room(message.len()).await?,
-                sent => return sent,
-            }
-        }
+        Room(self).until(message.len(), |end| end.send_now(tag, message)).await
     }
 
     /// Claims room for a message of `len` bytes, to be filled in place; waits while the ring is full. Dropping the future
@@ -137,30 +172,60 @@ impl<E: Sends + MakesRoom> Async<E> {
     /// # Errors
     /// As [`Async::send`].
     pub async fn claim(&mut self, len: usize) -> Result<E::Claim<'_>, SendError> {
-        let claimed = loop {
-            match self.end.claim_now(len) {
-                Err(SendError::Full { .. }) => self.room(len).await?,
-                claimed => break claimed?,
-            }
-        };
+        let claimed = Room(self).until(len, |end| end.claim_now(len)).await?;
         Ok(self.end.claim_of(claimed))
-    }
-
-    /// Waits until a message of `len` bytes may fit, or there is an end to be told of.
-    async fn room(&mut self, len: usize) -> Result<(), SendError> {
-        let armed = poll_fn(|cx| {
-            while self.end.arm_for(len)? {
-                ready!(self.reactor.poll_readable(cx))?;
-            }
-            Poll::Ready(Ok(()))
-        });
-        armed.await.map_err(|error: io::Error| SendError::Unarmed { errno: number_of(&error) })
     }
 }
 
-/// The system's number of an error.
+/// Waits until there is room, or an end to be told of.
+struct Room<'a, E: MakesRoom>(&'a mut Async<E>);
+
+impl<E: MakesRoom> Room<'_, E> {
+    /// Attempts something that needs room for `len` bytes, again and again with a wait in between.
+    async fn until<T>(
+        self,
+        len: usize,
+        mut attempt: impl FnMut(&mut E) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        loop {
+            self.0.turn().await;
+            match attempt(&mut self.0.end) {
+                Err(SendError::Full { .. }) => {}
+                done => return done,
+            }
+            let armed = poll_fn(|cx| self.0.poll_armed(cx, |end| end.arm_for(len)));
+            armed.await.map_err(|error| SendError::Unarmed { errno: number_of(&error) })?;
+        }
+    }
+}
+
+impl<E: MakesRoom> Drop for Room<'_, E> {
+    fn drop(&mut self) {
+        self.0.end.give_up_room();
+    }
+}
+
+impl<E> Drop for Async<E> {
+    fn drop(&mut self) {
+        if !self.end.is_home() {
+            // The list of what the runtime watches is the parent's, too.
+            mem::forget(mem::replace(&mut self.reactor, Box::new(Nothing)));
+        }
+    }
+}
+
+/// Watches nothing.
+struct Nothing;
+
+impl Reactor for Nothing {
+    fn poll_readable(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The system's number of an error; of a runtime's own, that it takes no waits any more.
 fn number_of(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or_default()
+    error.raw_os_error().unwrap_or(Errno::ECANCELED as i32)
 }
 
 impl<E> Deref for Async<E> {

@@ -13,6 +13,10 @@ use crate::error::RecvError;
 
 /// The messages that are still to come, copied. It ends when every producer has said goodbye and everything was received; any
 /// other error is an item, and may come again and again.
+///
+/// A stream that was pending goes on waiting until it is polled again or dropped. In an `mpmc` ring the message that it is
+/// woken for waits for it meanwhile, or for another consumer's next look: a task that turns to something else for long has
+/// [`recv`](Async::recv), whose future can be dropped.
 impl<E> Stream for Async<E>
 where
     E: Source + Receives + Unpin,
@@ -23,7 +27,8 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            match this.end.take() {
+            ready!(this.poll_turn(cx));
+            match this.take() {
                 Err(RecvError::Empty) => {}
                 Err(RecvError::Closed) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(Err(error))),

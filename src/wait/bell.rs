@@ -29,7 +29,7 @@
 //! then looks through the lines ([`call`]); it takes each call by a swap, so nobody is called twice for one asking. Whoever
 //! asks while the lines are looked through sets C again after that, and is found by the next ring. A waker of some puts C back
 //! if more want to be called than it calls, and before it calls anybody: one who is called and does not need it any more
-//! rings for the others.
+//! rings for the others. A call that ends no sleep does not count, since it may be for a dead one: then another is called, too.
 //!
 //! | edge | from | to | carries |
 //! |---|---|---|---|
@@ -86,17 +86,16 @@ impl Rung {
     }
 }
 
-/// Wakes whoever sleeps on a condition that the caller has just made true. Without a sleeper: a load and no system
-/// call.
+/// May somebody wait for a condition that the caller has just made true? Then the caller rings. A load, and no system call.
 #[inline(always)]
-pub(crate) fn ring(bell: &BellLine) -> Rung {
+pub(crate) fn may_be_heard(bell: &BellLine) -> bool {
     light_fence(Fence::Asymmetric);
-    let word = bell.word.load(Ordering::Relaxed);
-    if word & (ASLEEP | FULL_FENCE | CALL) == 0 { Rung::NOBODY } else { wake(bell, word) }
+    bell.word.load(Ordering::Relaxed) & (ASLEEP | FULL_FENCE | CALL) != 0
 }
 
-/// The bell's word, read again behind a full fence if that is how this bell's participants do it.
-fn read_again(bell: &BellLine, word: u32) -> u32 {
+/// The bell's word, read behind a full fence if that is how this bell's participants do it.
+fn read_again(bell: &BellLine) -> u32 {
+    let word = bell.word.load(Ordering::Relaxed);
     match fence_in(word) {
         Fence::Asymmetric => word,
         Fence::Symmetric => {
@@ -106,10 +105,9 @@ fn read_again(bell: &BellLine, word: u32) -> u32 {
     }
 }
 
-#[cold]
-#[inline(never)]
-fn wake(bell: &BellLine, word: u32) -> Rung {
-    let mut word = read_again(bell, word);
+/// Wakes whoever sleeps at a bell that [may be heard](may_be_heard).
+pub(crate) fn ring(bell: &BellLine) -> Rung {
+    let mut word = read_again(bell);
     while word & (ASLEEP | CALL) != 0 {
         let rung = (word & !(ASLEEP | CALL)).wrapping_add(RING);
         // edge: call (acquire)
@@ -127,19 +125,10 @@ fn wake(bell: &BellLine, word: u32) -> Rung {
     Rung::NOBODY
 }
 
-/// Wakes up to `count` of those who sleep, each of whom takes one of `count` messages that the caller has just
-/// published.
-#[inline(always)]
+/// Wakes up to `count` of those who sleep at a bell that [may be heard](may_be_heard), each of whom takes one of `count`
+/// messages that the caller has just published.
 pub(crate) fn ring_some(bell: &BellLine, count: u32) -> Rung {
-    light_fence(Fence::Asymmetric);
-    let word = bell.word.load(Ordering::Relaxed);
-    if word & (ASLEEP | FULL_FENCE | CALL) == 0 { Rung::NOBODY } else { wake_some(bell, word, count) }
-}
-
-#[cold]
-#[inline(never)]
-fn wake_some(bell: &BellLine, word: u32, count: u32) -> Rung {
-    let mut word = read_again(bell, word);
+    let mut word = read_again(bell);
     while word & (ASLEEP | CALL) != 0 {
         let rung = word.wrapping_add(RING);
         match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
@@ -191,15 +180,18 @@ pub(crate) fn call<P: Deref<Target: Deref<Target = Entry>>>(
             return;
         }
         let told = match line.take_call() {
-            Some(Call::Semaphore) => {
-                line.semaphore().post();
-                true
-            }
+            // One that was not asleep may be dead: another is called, too.
+            Some(Call::Semaphore) => line.semaphore().post(),
             Some(Call::Signal(call)) => signal(id, &line, call),
             None => false,
         };
         left -= u32::from(told);
     }
+}
+
+/// Does somebody want to be called?
+fn wants_calls(bell: &BellLine) -> bool {
+    bell.word.load(Ordering::Relaxed) & CALL != 0
 }
 
 /// Says that somebody wants to be called; its line says how already.
@@ -243,9 +235,18 @@ impl Sleeper<'_> {
         }
     }
 
+    /// Does an announcement that returned `announced` stand: would whoever rings now find it? A participant that rings its own
+    /// bell, since it has repaired something, takes its announcement away and calls the others.
+    pub(crate) fn stands(&self, announced: u32) -> bool {
+        match self.by {
+            WokenBy::Word => stands(self.bell, announced),
+            WokenBy::Semaphore(line) => line.wants_call() && wants_calls(self.bell),
+        }
+    }
+
     /// Takes an announcement back, so that nobody is woken in vain. Where several sleep on one word it stays, since it may
-    /// be another's, too.
-    pub(crate) fn withdraw(&self, announced: u32) {
+    /// be another's, too. `true`: it was answered by a call, which perhaps nobody has slept for.
+    pub(crate) fn withdraw(&self, announced: u32) -> bool {
         match self.by {
             WokenBy::Word if self.alone => {
                 let withdrawn = (announced & !ASLEEP).wrapping_add(RING);
@@ -256,11 +257,10 @@ impl Sleeper<'_> {
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
+                false
             }
-            WokenBy::Word => {}
-            WokenBy::Semaphore(line) => {
-                line.take_call();
-            }
+            WokenBy::Word => false,
+            WokenBy::Semaphore(line) => line.take_call().is_none(),
         }
     }
 }
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn some_are_called_and_the_others_still_want_it() {
+    fn whoever_was_called_does_not_want_it_any_more() {
         let (bell, lines) = (BellLine::default(), [(); 2].map(|()| Participant::default()));
         for line in &lines {
             announce_call(&bell, line, Call::Semaphore);
@@ -398,6 +398,18 @@ mod tests {
         }
         assert!(lines.iter().all(|line| !line.wants_call()));
         assert_eq!(ring_some(&bell, 1), Rung::NOBODY);
+    }
+
+    /// A dead one never takes what was posted, and it may be the first in line.
+    #[test]
+    fn whoever_does_not_sleep_at_its_semaphore_is_no_reason_not_to_call_the_next() {
+        let (bell, lines) = (BellLine::default(), [(); 2].map(|()| Participant::default()));
+        for line in &lines {
+            announce_call(&bell, line, Call::Semaphore);
+        }
+        call(&bell, ring_some(&bell, 1).calls, all(&lines), nobody_signals);
+        let posted = lines.each_ref().map(|line| line.semaphore().sleep(Duration::ZERO) == Woken::LookAgain);
+        assert_eq!(posted, [true, true]);
     }
 
     #[test]

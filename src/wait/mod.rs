@@ -111,8 +111,9 @@ pub(crate) fn wait<C: Condition>(
         announced: None,
     };
     let found = waiting.until_found(condition, started);
-    waiting.withdraw();
-    found
+    let was_called = waiting.withdraw();
+    // A call that came after the last look was meant for one of those who wait, and this one has used it up.
+    if found.is_none() && was_called { condition.look() } else { found }
 }
 
 fn poll_some<C: Condition>(condition: &mut C) -> Option<C::Found> {
@@ -127,7 +128,7 @@ struct Waiting<'a> {
     check_at: Duration,
     /// When to sleep.
     spin_until: Duration,
-    /// What the bell's word was when this waiter announced its sleep, if nobody has rung since.
+    /// What the bell's word was when this waiter last announced its sleep.
     announced: Option<u32>,
 }
 
@@ -202,7 +203,7 @@ impl Waiting<'_> {
     /// Announces a sleep and looks, unless an announcement still stands; sleeps until the next check or the deadline;
     /// looks.
     fn sleep<C: Condition>(&mut self, condition: &mut C) -> Result<C::Found, Woken> {
-        let announced = match self.announced {
+        let announced = match self.announced.filter(|announced| self.sleeper.stands(*announced)) {
             Some(announced) => announced,
             None => {
                 condition.before_sleep();
@@ -216,18 +217,12 @@ impl Waiting<'_> {
         };
         let until = self.patience.deadline.map_or(self.check_at, |deadline| deadline.min(self.check_at));
         let woken = self.sleeper.sleep(announced, until);
-        if woken == Woken::LookAgain {
-            // Whoever woke this one has taken the announcement. (After a time-out it stands.)
-            self.announced = None;
-        }
         condition.look().ok_or(woken)
     }
 
-    /// Takes an announcement back that nobody answered.
-    fn withdraw(&mut self) {
-        if let Some(announced) = self.announced.take() {
-            self.sleeper.withdraw(announced);
-        }
+    /// Takes the announcement back. `true`: it was answered by a call.
+    fn withdraw(&mut self) -> bool {
+        self.announced.take().is_some_and(|announced| self.sleeper.withdraw(announced))
     }
 }
 
@@ -246,6 +241,7 @@ impl Patience {
 mod tests {
     use super::*;
     use crate::layout::bell::BellLine;
+    use crate::layout::participant::Participant;
     use bell::WokenBy;
 
     /// Finds something at a certain look or check, and counts.
@@ -320,6 +316,126 @@ mod tests {
             assert_eq!(wait(&BellLine::default(), &patience(how), &mut condition), Some(()));
             assert_eq!(condition.sleeps, 1);
         }
+    }
+
+    /// One who waits at its semaphore, and what happens at a certain moment of its wait.
+    struct Called<'a> {
+        bell: &'a BellLine,
+        line: &'a Participant,
+        looks: u32,
+        checks: u32,
+        at_check: fn(&mut Called<'_>) -> Option<()>,
+        at_last: fn(&mut Called<'_>),
+        is_there: bool,
+    }
+
+    impl Called<'_> {
+        /// Rings, and calls those of `lines`.
+        fn ring(&self, lines: &[&Participant]) -> bool {
+            let rung = bell::ring_some(self.bell, 1);
+            bell::call(self.bell, rung.calls, (0..).zip(lines.iter().copied()), |_, _, _| false);
+            rung.found_somebody()
+        }
+    }
+
+    impl Condition for Called<'_> {
+        type Found = ();
+
+        fn poll(&mut self) -> Option<()> {
+            None
+        }
+
+        fn look(&mut self) -> Option<()> {
+            self.looks += 1;
+            self.is_there.then_some(())
+        }
+
+        fn check(&mut self, _time: Duration) -> Option<()> {
+            self.checks += 1;
+            (self.at_check)(self)
+        }
+
+        fn before_sleep(&mut self) {}
+
+        fn last_look(&mut self) -> Option<()> {
+            let found = self.look();
+            (self.at_last)(self);
+            found
+        }
+    }
+
+    fn at_semaphore(deadline: Option<Duration>, called: &mut Called<'_>) -> Option<()> {
+        let sleeper = Sleeper { bell: called.bell, by: WokenBy::Semaphore(called.line), alone: false };
+        super::wait(sleeper, &Patience { deadline, ..patience(Wait::Park) }, called)
+    }
+
+    /// Whoever sent the message has called this one, and calls no other.
+    #[test]
+    fn a_call_that_comes_when_the_time_is_up_is_not_lost() {
+        let (bell, line) = (BellLine::default(), Participant::default());
+        let send = |called: &mut Called<'_>| {
+            called.is_there = true;
+            assert!(called.ring(&[called.line]), "it is still announced");
+        };
+        let (looks, checks) = (0, 0);
+        let mut called = Called {
+            bell: &bell,
+            line: &line,
+            looks,
+            checks,
+            at_check: |_| None,
+            at_last: send,
+            is_there: false,
+        };
+        assert_eq!(at_semaphore(Some(now()), &mut called), Some(()));
+    }
+
+    /// A repair rings the bell that the repairer waits at.
+    #[test]
+    fn an_announcement_that_its_own_ring_takes_away_is_made_again() {
+        let (bell, line) = (BellLine::default(), Participant::default());
+        let repair = |called: &mut Called<'_>| match called.checks {
+            1 => None,
+            2 => {
+                assert!(called.ring(&[]), "it is announced");
+                None
+            }
+            _ => called.ring(&[]).then_some(()),
+        };
+        let (looks, checks) = (0, 0);
+        let mut called = Called {
+            bell: &bell,
+            line: &line,
+            looks,
+            checks,
+            at_check: repair,
+            at_last: |_| (),
+            is_there: false,
+        };
+        assert_eq!(at_semaphore(Some(now() + Duration::from_millis(500)), &mut called), Some(()));
+    }
+
+    /// A signal ends a sleep, or a post that nobody asked for.
+    #[test]
+    fn an_announcement_is_taken_back_also_if_nobody_has_answered_it() {
+        let (bell, line) = (BellLine::default(), Participant::default());
+        line.semaphore().post();
+        let found = |called: &mut Called<'_>| {
+            called.is_there = called.looks > 0;
+            None
+        };
+        let (looks, checks) = (0, 0);
+        let mut called = Called {
+            bell: &bell,
+            line: &line,
+            looks,
+            checks,
+            at_check: found,
+            at_last: |_| (),
+            is_there: false,
+        };
+        assert_eq!(at_semaphore(None, &mut called), Some(()));
+        assert!(!line.wants_call());
     }
 
     #[test]

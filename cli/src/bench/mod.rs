@@ -37,6 +37,7 @@ mod plan;
 mod probe;
 mod record_ring;
 mod report;
+mod ring_wakes;
 mod rings;
 mod role;
 mod sample;

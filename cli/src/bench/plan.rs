@@ -41,6 +41,12 @@ pub enum Mechanism {
     Adaptive,
     /// The ring; the sides sleep at once
     Park,
+    /// The ring, with semaphores as its wake kind; the sides sleep at once
+    Semaphore,
+    /// The ring; the sides sleep in an epoll with its descriptor
+    Descriptor,
+    /// The ring; the sides sleep until a signal comes
+    Signal,
     /// The ring, messages filled in place; the sides spin
     Claim,
     /// The ring's typed view, carrying a u64; the sides spin
@@ -69,7 +75,17 @@ impl Mechanism {
 
     /// Whether ringway itself carries the messages, so that another build of it can be compared.
     pub fn is_ring(self) -> bool {
-        matches!(self, Self::Spin | Self::Adaptive | Self::Park | Self::Claim | Self::Typed)
+        matches!(
+            self,
+            Self::Spin
+                | Self::Adaptive
+                | Self::Park
+                | Self::Semaphore
+                | Self::Descriptor
+                | Self::Signal
+                | Self::Claim
+                | Self::Typed
+        )
     }
 
     /// Whether a side that waits keeps its core: without a core for each side such a mechanism measures the
@@ -88,6 +104,9 @@ impl Mechanism {
             Self::Spin => "ring, spin",
             Self::Adaptive => "ring, adaptive",
             Self::Park => "ring, park",
+            Self::Semaphore => "ring, semaphore",
+            Self::Descriptor => "ring, epoll",
+            Self::Signal => "ring, signal",
             Self::Claim => "ring, in place",
             Self::Typed => "ring, typed",
             Self::Pipe => "pipe",
@@ -104,7 +123,7 @@ impl Mechanism {
             _ if self.spins() && pattern.is_wake() => false,
             Self::PingPong => pattern == Pattern::RoundTrip,
             Self::Copy => pattern != Pattern::RoundTrip,
-            Self::BareFutex => pattern.is_wake(),
+            Self::BareFutex | Self::Semaphore | Self::Descriptor | Self::Signal => pattern.is_wake(),
             Self::T | Self::Spin | Self::Adaptive => true,
             Self::Park | Self::Claim | Self::Pipe | Self::Unix => pattern != Pattern::Batch,
             Self::Typed => pattern != Pattern::Batch && size == size_of::<u64>(),

@@ -3,16 +3,17 @@
 
 use anyhow::{Context, Result};
 use ringway::spsc::{self, Consumer, Options, Producer, TypedConsumer, TypedProducer};
-use ringway::{Address, SendError, Tune, Wait};
+use ringway::{Address, SendError, Tune, Wait, Wake};
 
 use super::control::{Job, Outcome, Setup, Side, Tuning};
 use super::payload::{Check, Payload};
 use super::plan::Mechanism;
+use super::ring_wakes::{Polled, Told};
 use super::role::Stage;
 use super::traffic::{Rx, Tx};
 
 /// What a kind of ring adds to the prefix of the names.
-const KINDS: [&str; 2] = ["bytes", "typed"];
+const KINDS: [&str; 5] = ["bytes", "typed", "semaphore", "descriptor", "signal"];
 
 /// What a direction adds.
 const DIRECTIONS: [&str; 2] = ["forth", "back"];
@@ -41,6 +42,12 @@ pub struct Rings {
     bytes: Option<(Producer, Consumer)>,
     /// The rings of numbers.
     typed: Option<(TypedProducer<u64>, TypedConsumer<u64>)>,
+    /// The rings whose sleepers are woken by semaphores.
+    semaphore: Option<(Producer, Consumer)>,
+    /// The rings that are waited for in an epoll.
+    polled: Option<(Producer, Polled)>,
+    /// The rings that are told of by signals.
+    told: Option<(Producer, Told)>,
 }
 
 impl Rings {
@@ -52,14 +59,30 @@ impl Rings {
             Tuning::Throughput => Tune::Throughput,
         };
         let options = spsc::options().size(setup.ring_bytes).tune(tune).wait(Wait::Spin);
-        Self { side, prefix: setup.rings.clone(), options, bytes: None, typed: None }
+        let prefix = setup.rings.clone();
+        Self { side, prefix, options, bytes: None, typed: None, semaphore: None, polled: None, told: None }
     }
 
     /// Takes a sample of one of the ring's mechanisms.
     pub fn run(&mut self, job: Job, stage: &mut Stage<'_>) -> Result<Outcome> {
-        if job.mechanism == Mechanism::Typed {
-            let (tx, rx) = self.typed()?;
-            return stage.measure(job, tx, rx);
+        match job.mechanism {
+            Mechanism::Typed => {
+                let (tx, rx) = self.typed()?;
+                return stage.measure(job, tx, rx);
+            }
+            Mechanism::Semaphore => {
+                let (tx, rx) = self.semaphore()?;
+                return stage.measure(job, tx, rx);
+            }
+            Mechanism::Descriptor => {
+                let (tx, rx) = self.polled()?;
+                return stage.measure(job, tx, rx);
+            }
+            Mechanism::Signal => {
+                let (tx, rx) = self.told()?;
+                return stage.measure(job, tx, rx);
+            }
+            _ => {}
         }
         let wait = match job.mechanism {
             Mechanism::Adaptive => Wait::Adaptive,
@@ -87,12 +110,42 @@ impl Rings {
     /// The rings of bytes.
     fn bytes(&mut self) -> Result<&mut (Producer, Consumer)> {
         if self.bytes.is_none() {
-            let (towards, back) = self.ends(KINDS[0]);
-            let tx = self.options.clone().producer(towards).context("cannot attach a producer")?;
-            let rx = self.options.clone().consumer(back).context("cannot attach a consumer")?;
-            self.bytes = Some((tx, rx));
+            self.bytes = Some(self.attach(KINDS[0], &self.options)?);
         }
         self.bytes.as_mut().context("no ring")
+    }
+
+    /// This side's ends of the rings of one kind.
+    fn attach(&self, kind: &str, options: &Options) -> Result<(Producer, Consumer)> {
+        let (towards, back) = self.ends(kind);
+        let tx = options.producer(towards).context("cannot attach a producer")?;
+        let rx = options.consumer(back).context("cannot attach a consumer")?;
+        Ok((tx, rx))
+    }
+
+    /// The rings whose sleepers are woken by semaphores.
+    fn semaphore(&mut self) -> Result<&mut (Producer, Consumer)> {
+        if self.semaphore.is_none() {
+            let options = self.options.clone().wait(Wait::Park).wake(Wake::Semaphore);
+            self.semaphore = Some(self.attach(KINDS[2], &options)?);
+        }
+        self.semaphore.as_mut().context("no ring")
+    }
+
+    /// The rings that are waited for in an epoll.
+    fn polled(&mut self) -> Result<&mut (Producer, Polled)> {
+        if self.polled.is_none() {
+            self.polled = Some(Polled::new(self.attach(KINDS[3], &self.options)?)?);
+        }
+        self.polled.as_mut().context("no ring")
+    }
+
+    /// The rings that are told of by signals.
+    fn told(&mut self) -> Result<&mut (Producer, Told)> {
+        if self.told.is_none() {
+            self.told = Some(Told::new(self.attach(KINDS[4], &self.options)?)?);
+        }
+        self.told.as_mut().context("no ring")
     }
 
     /// The rings of numbers.

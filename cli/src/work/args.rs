@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use ringway::Owner;
 use ringway::mpmc::{self, Options};
 
-use crate::args::{RingAddress, WaitArg, mode, owner, size};
+use crate::args::{RingAddress, WaitArg, WakeArg, mode, owner, size};
 use crate::exit::EXIT_CODES;
 
 /// `ringway work`.
@@ -72,6 +72,9 @@ pub struct QueueArgs {
     /// Keep the queue when everybody has left and it is empty
     #[arg(long)]
     pub persist: bool,
+    /// What wakes those who sleep
+    #[arg(long, value_enum, default_value_t = WakeArg::Futex)]
+    pub wake: WakeArg,
 }
 
 impl QueueArgs {
@@ -85,6 +88,7 @@ impl QueueArgs {
             .mode(self.mode)
             .owner(self.owner)
             .persist(self.persist)
+            .wake(self.wake.into())
     }
 }
 

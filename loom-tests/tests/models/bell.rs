@@ -288,6 +288,35 @@ fn an_announcement_is_taken_back() {
     });
 }
 
+/// Who found what it wanted before it slept is not woken in vain.
+#[test]
+fn an_announcement_that_was_taken_back_is_not_answered() {
+    outcomes(None, [false], || {
+        let (bell, flag) = (Ring::new(64).data_bell().alone(), Flag::new());
+        flag.raise();
+        bell.wait(|| flag.seen());
+        bell.ring()
+    });
+}
+
+/// A first message is taken back by whoever sent it; the second one is for the sleeper, whose asking may have been seen by the
+/// first ring, and must then have been answered by it.
+#[test]
+fn whoever_takes_the_bit_away_sees_who_asked() {
+    outcomes(Some(3), [()], || {
+        let (bell, messages) = (Ring::new(64).data_bell().with_semaphores(1), Messages::new());
+        let waiting = messages.taker(&bell.by_semaphore(0));
+        messages.publish(1);
+        bell.ring();
+        let taken_back = messages.take().is_some();
+        if taken_back {
+            messages.publish(1);
+            bell.ring();
+        }
+        waiting.join().unwrap();
+    });
+}
+
 /// As `a_sleeper_is_woken`, by its semaphore.
 #[test]
 fn a_sleeper_is_woken_by_its_semaphore() {
@@ -329,6 +358,20 @@ fn one_semaphore_is_posted_for_each_message() {
         for waiting in waiting {
             waiting.join().unwrap();
         }
+        woken
+    });
+}
+
+/// As `a_sleeper_beside_a_dead_one_is_woken_by_its_message`, each at its semaphore.
+#[test]
+fn a_sleeper_beside_a_dead_one_is_called_for_its_message() {
+    outcomes(Some(3), [true], || {
+        let (bell, messages) = (Ring::new(64).data_bell().with_semaphores(2), Messages::new());
+        bell.by_semaphore(0).announce();
+        let waiting = messages.consumer(&bell.by_semaphore(1));
+        messages.publish(1);
+        let woken = bell.ring_some(1);
+        waiting.join().unwrap();
         woken
     });
 }

@@ -19,7 +19,7 @@ use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::verbs::Receives;
 use crate::channel::waiter::Waits;
-use crate::channel::{Pollable, Signalled, Unarmable};
+use crate::channel::{Pollable, Signalled};
 use crate::error::{OpenError, RecvError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
@@ -168,11 +168,15 @@ impl Consumer {
             found = self.find()?;
         }
         if found.is_none() && self.end.missed() {
-            let died = self.end.peer();
+            let peer = self.end.peer();
             self.repair(0, true)?;
             found = self.find()?;
-            if found.is_none() && died == Peer::Dead && self.ring.is_drained() {
-                return Err(RecvError::PeerDead);
+            if found.is_none() && self.ring.is_drained() {
+                match peer {
+                    Peer::Dead => return Err(RecvError::PeerDead),
+                    peer if self.end.waits_in_vain(peer, now()) => return Err(RecvError::Unlinked),
+                    _ => {}
+                }
             }
         }
         match found {
@@ -356,8 +360,8 @@ impl Consumer {
     /// The same consumer with a descriptor, to be waited for by `epoll` or `poll`.
     ///
     /// # Errors
-    /// No descriptor is to be had; the consumer comes back.
-    pub fn pollable(self) -> Result<Pollable<Consumer>, Unarmable<Consumer>> {
+    /// [`OpenError::System`] when no descriptor is to be had. The handle is closed then.
+    pub fn pollable(self) -> Result<Pollable<Consumer>, OpenError> {
         Pollable::new(self, |consumer| &consumer.end)
     }
 
@@ -365,8 +369,8 @@ impl Consumer {
     /// signal before: see [`notify`](crate::notify).
     ///
     /// # Errors
-    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
-    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Consumer>, Unarmable<Consumer>> {
+    /// [`OpenError::System`] in hosted memory without leases, or when the system refuses. The handle is closed then.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Consumer>, OpenError> {
         Signalled::new(self, |consumer| &consumer.end, signal, token)
     }
 

@@ -232,9 +232,14 @@ impl End {
     /// Wakes one of the consumers that wait for each of `count` messages.
     #[inline(always)]
     pub(super) fn ring_some(&self, count: u32) {
-        if crate::BARE {
-            return;
+        if !crate::BARE && bell::may_be_heard(&self.control.data.bell) {
+            self.wake_some(count);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_some(&self, count: u32) {
         let bell = &self.control.data.bell;
         let rung = bell::ring_some(bell, count);
         if rung.found_somebody() {
@@ -257,9 +262,14 @@ impl End {
     /// Rings `bell` for those with `role`.
     #[inline(always)]
     fn ring(&self, bell: &BellLine, role: Role) {
-        if crate::BARE {
-            return;
+        if !crate::BARE && bell::may_be_heard(bell) {
+            self.wake(bell, role);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake(&self, bell: &BellLine, role: Role) {
         let rung = bell::ring(bell);
         if rung.found_somebody() {
             self.answer(bell, rung, self.lines(role));

@@ -9,7 +9,7 @@ use super::{Batch, Claim, Peer, Room};
 use crate::channel::Geometry;
 use crate::channel::verbs::Sends;
 use crate::channel::waiter::{MakesRoom, Waiter};
-use crate::channel::{Pollable, Signalled, Unarmable};
+use crate::channel::{Pollable, Signalled};
 use crate::error::{OpenError, SendError};
 use crate::layout::Role;
 use crate::layout::participant::Counters;
@@ -25,6 +25,8 @@ pub struct Producer {
     pub(super) end: End,
     /// Whose turn it is, and until when this producer honours it.
     yielding: Option<(Turn, Duration)>,
+    /// When to ask for the turn, or for a longer one; `None`: not yet blocked, or for a single slot.
+    pub(super) asks_at: Option<Duration>,
 }
 
 impl Producer {
@@ -35,7 +37,7 @@ impl Producer {
         if ring.tombstones() > 0 {
             end.ring_consumers();
         }
-        Ok(Producer { ring, end, yielding: None })
+        Ok(Producer { ring, end, yielding: None, asks_at: None })
     }
 
     /// Another producer of the same ring: a participant of its own.
@@ -110,6 +112,7 @@ impl Producer {
         self.begin()?;
         self.ring.send(tag, message).map_err(Some)?;
         self.end.ring_some(1);
+        self.end_turn();
         Ok(())
     }
 
@@ -206,7 +209,9 @@ impl Producer {
 
     fn claim_once(&mut self, len: usize) -> Result<Claimed, Option<Refused>> {
         self.begin()?;
-        self.ring.claim(len as u64).map_err(Some)
+        let claimed = self.ring.claim(len as u64).map_err(Some)?;
+        self.end_turn();
+        Ok(claimed)
     }
 
     /// Opens a batch: messages that become visible together when it is committed.
@@ -278,6 +283,7 @@ impl Producer {
 
     /// The producer's turn is over, if it had it: others may go on.
     fn end_turn(&mut self) {
+        self.asks_at = None;
         if self.ring.end_turn() {
             self.end.ring_producers();
         }
@@ -309,8 +315,10 @@ impl Producer {
                     if let Err(corrupt) = self.repair(holder, true) {
                         return SendError::Corrupt(corrupt);
                     }
-                    if self.end.peer() == Peer::Dead {
-                        return SendError::PeerDead;
+                    match self.end.peer() {
+                        Peer::Dead => return SendError::PeerDead,
+                        peer if self.end.waits_in_vain(peer, now()) => return SendError::Unlinked,
+                        _ => {}
                     }
                 }
                 if self.end.peers_said_goodbye() {
@@ -391,8 +399,8 @@ impl Producer {
     /// The same producer with a descriptor, to be waited for by `epoll` or `poll`.
     ///
     /// # Errors
-    /// No descriptor is to be had; the producer comes back.
-    pub fn pollable(self) -> Result<Pollable<Producer>, Unarmable<Producer>> {
+    /// [`OpenError::System`] when no descriptor is to be had. The handle is closed then.
+    pub fn pollable(self) -> Result<Pollable<Producer>, OpenError> {
         Pollable::new(self, |producer| &producer.end)
     }
 
@@ -400,8 +408,8 @@ impl Producer {
     /// signal before: see [`notify`](crate::notify).
     ///
     /// # Errors
-    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
-    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Producer>, Unarmable<Producer>> {
+    /// [`OpenError::System`] in hosted memory without leases, or when the system refuses. The handle is closed then.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Producer>, OpenError> {
         Signalled::new(self, |producer| &producer.end, signal, token)
     }
 
@@ -429,6 +437,10 @@ impl Sends for Producer {
 impl MakesRoom for Producer {
     fn room_for(&mut self, len: usize) -> impl Waiter {
         self.room(len)
+    }
+
+    fn give_up_room(&mut self) {
+        self.end_turn();
     }
 }
 

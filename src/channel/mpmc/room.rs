@@ -50,15 +50,13 @@ pub(crate) struct Space<'a> {
     holder: u32,
     /// How long this producer still honours another's turn.
     yields: Option<Duration>,
-    /// When to ask for the turn, or for a longer one; `None`: not yet blocked, or for a single slot.
-    asks_at: Option<Duration>,
     polls: u32,
     checks: u32,
 }
 
 impl<'a> Space<'a> {
     pub(super) fn new(producer: &'a mut Producer, len: u64, holder: u32) -> Self {
-        Space { producer, len, holder, yields: None, asks_at: None, polls: 0, checks: 0 }
+        Space { producer, len, holder, yields: None, polls: 0, checks: 0 }
     }
 
     /// Who holds the slot that the last look found to be needed; 0: nobody.
@@ -77,18 +75,19 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Asks for the turn if that is of use; again when it has lasted and there is still no room.
+    /// Asks for the turn if that is of use; again when it has lasted and there is still no room. A wait that is cut into
+    /// pieces goes on where it was.
     fn ask_for_turn(&mut self) {
         if !self.producer.ring.takes_several(self.len) {
             return;
         }
         let time = now();
-        match self.asks_at {
-            None => self.asks_at = Some(time.saturating_add(PATIENCE)),
+        match self.producer.asks_at {
+            None => self.producer.asks_at = Some(time.saturating_add(PATIENCE)),
             Some(asks_at) if time >= asks_at => {
                 let turn = self.producer.ring.ask_for_turn();
                 let lasts = turn.map_or(PATIENCE, Turn::lasts);
-                self.asks_at = Some(time.saturating_add(lasts));
+                self.producer.asks_at = Some(time.saturating_add(lasts));
             }
             Some(_) => {}
         }
@@ -132,7 +131,8 @@ impl Condition for Space<'_> {
 
     fn check_again(&self, interval: Duration) -> Duration {
         let interval = self.producer.end.check_again(self.holder, interval);
-        let asks = self.asks_at.map(|asks_at| asks_at.saturating_sub(now()));
+        let asks_at = self.producer.asks_at.filter(|_| self.producer.ring.takes_several(self.len));
+        let asks = asks_at.map(|asks_at| asks_at.saturating_sub(now()));
         [self.yields, asks].into_iter().flatten().fold(interval, Duration::min)
     }
 
@@ -151,6 +151,11 @@ impl Condition for Space<'_> {
     fn before_sleep(&mut self) {
         self.producer.ring.write_down();
         self.producer.end.note_sleep();
+        // A wait that is cut into pieces may come here without a check.
+        self.yields = self.producer.honour_turn();
+        if self.producer.asks_at.is_none() {
+            self.ask_for_turn();
+        }
     }
 
     fn last_look(&mut self) -> Option<Self::Found> {

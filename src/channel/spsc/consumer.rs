@@ -10,7 +10,7 @@ use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::verbs::Receives;
 use crate::channel::waiter::Waits;
-use crate::channel::{Pollable, Signalled, Unarmable};
+use crate::channel::{Pollable, Signalled};
 use crate::error::{OpenError, RecvError};
 use crate::layout::participant::Counters;
 use crate::notify::Signal;
@@ -247,8 +247,8 @@ impl Consumer {
     /// The same consumer with a descriptor, to be waited for by `epoll` or `poll`.
     ///
     /// # Errors
-    /// No descriptor is to be had; the consumer comes back.
-    pub fn pollable(self) -> Result<Pollable<Consumer>, Unarmable<Consumer>> {
+    /// [`OpenError::System`] when no descriptor is to be had. The handle is closed then.
+    pub fn pollable(self) -> Result<Pollable<Consumer>, OpenError> {
         Pollable::new(self, |consumer| &consumer.end)
     }
 
@@ -256,8 +256,8 @@ impl Consumer {
     /// signal before: see [`notify`](crate::notify).
     ///
     /// # Errors
-    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
-    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Consumer>, Unarmable<Consumer>> {
+    /// [`OpenError::System`] in hosted memory without leases, or when the system refuses. The handle is closed then.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Consumer>, OpenError> {
         Signalled::new(self, |consumer| &consumer.end, signal, token)
     }
 

@@ -89,9 +89,14 @@ impl End {
     /// Rings `bell` for the peer.
     #[inline(always)]
     pub(super) fn ring(&self, bell: &BellLine) {
-        if crate::BARE {
-            return;
+        if !crate::BARE && bell::may_be_heard(bell) {
+            self.wake(bell);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake(&self, bell: &BellLine) {
         let rung = bell::ring(bell);
         if rung.found_somebody() {
             self.answer(bell, rung, self.peers());

@@ -9,7 +9,7 @@ use crate::channel::Geometry;
 use crate::channel::endpoint::Endpoint;
 use crate::channel::verbs::Sends;
 use crate::channel::waiter::{MakesRoom, Waiter, Waits};
-use crate::channel::{Pollable, Signalled, Unarmable};
+use crate::channel::{Pollable, Signalled};
 use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
 use crate::notify::Signal;
@@ -318,8 +318,8 @@ impl Producer {
     /// The same producer with a descriptor, to be waited for by `epoll` or `poll`.
     ///
     /// # Errors
-    /// No descriptor is to be had; the producer comes back.
-    pub fn pollable(self) -> Result<Pollable<Producer>, Unarmable<Producer>> {
+    /// [`OpenError::System`] when no descriptor is to be had. The handle is closed then.
+    pub fn pollable(self) -> Result<Pollable<Producer>, OpenError> {
         Pollable::new(self, |producer| &producer.end)
     }
 
@@ -327,8 +327,8 @@ impl Producer {
     /// signal before: see [`notify`](crate::notify).
     ///
     /// # Errors
-    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
-    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Producer>, Unarmable<Producer>> {
+    /// [`OpenError::System`] in hosted memory without leases, or when the system refuses. The handle is closed then.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<Producer>, OpenError> {
         Signalled::new(self, |producer| &producer.end, signal, token)
     }
 

@@ -14,7 +14,7 @@ use super::{Claim, Consumer, Message, Options, Peer, Producer, Room};
 use crate::channel::endpoint::Endpoint;
 use crate::channel::verbs::Receives;
 use crate::channel::waiter::{MakesRoom, Waiter, Waits};
-use crate::channel::{Pollable, Signalled, Unarmable};
+use crate::channel::{Pollable, Signalled};
 use crate::error::{Corrupt, OpenError, RecvError, SendError};
 use crate::notify::Signal;
 use crate::segment::address::Address;
@@ -132,8 +132,8 @@ where
     /// The same producer with a descriptor, to be waited for by `epoll` or `poll`.
     ///
     /// # Errors
-    /// No descriptor is to be had; the producer comes back.
-    pub fn pollable(self) -> Result<Pollable<TypedProducer<T>>, Unarmable<TypedProducer<T>>> {
+    /// [`OpenError::System`] when no descriptor is to be had. The handle is closed then.
+    pub fn pollable(self) -> Result<Pollable<TypedProducer<T>>, OpenError> {
         Pollable::new(self, |producer| &producer.bytes.end)
     }
 
@@ -141,12 +141,8 @@ where
     /// signal before: see [`notify`](crate::notify).
     ///
     /// # Errors
-    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
-    pub fn signalled(
-        self,
-        signal: Signal,
-        token: u32,
-    ) -> Result<Signalled<TypedProducer<T>>, Unarmable<TypedProducer<T>>> {
+    /// [`OpenError::System`] in hosted memory without leases, or when the system refuses. The handle is closed then.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<TypedProducer<T>>, OpenError> {
         Signalled::new(self, |producer| &producer.bytes.end, signal, token)
     }
 
@@ -180,7 +176,7 @@ pub struct TypedClaim<'a, T> {
 
 impl<'a, T> TypedClaim<'a, T> {
     #[inline]
-    fn new(bytes: Claim<'a>) -> Self {
+    pub(crate) fn new(bytes: Claim<'a>) -> Self {
         TypedClaim { bytes, message: PhantomData }
     }
 
@@ -268,8 +264,8 @@ where
     /// The same consumer with a descriptor, to be waited for by `epoll` or `poll`.
     ///
     /// # Errors
-    /// No descriptor is to be had; the consumer comes back.
-    pub fn pollable(self) -> Result<Pollable<TypedConsumer<T>>, Unarmable<TypedConsumer<T>>> {
+    /// [`OpenError::System`] when no descriptor is to be had. The handle is closed then.
+    pub fn pollable(self) -> Result<Pollable<TypedConsumer<T>>, OpenError> {
         Pollable::new(self, |consumer| &consumer.bytes.end)
     }
 
@@ -277,12 +273,8 @@ where
     /// signal before: see [`notify`](crate::notify).
     ///
     /// # Errors
-    /// The ring is in hosted memory without leases, or the system refused; the handle comes back.
-    pub fn signalled(
-        self,
-        signal: Signal,
-        token: u32,
-    ) -> Result<Signalled<TypedConsumer<T>>, Unarmable<TypedConsumer<T>>> {
+    /// [`OpenError::System`] in hosted memory without leases, or when the system refuses. The handle is closed then.
+    pub fn signalled(self, signal: Signal, token: u32) -> Result<Signalled<TypedConsumer<T>>, OpenError> {
         Signalled::new(self, |consumer| &consumer.bytes.end, signal, token)
     }
 
