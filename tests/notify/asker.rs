@@ -58,7 +58,7 @@ impl Asks for Signalled<spsc::Consumer> {
     }
 
     fn attempt(&mut self) -> String {
-        received(self.try_recv().as_deref().map_err(|error| error.clone()))
+        received(self.try_recv().as_deref().map_err(|error| *error))
     }
 }
 
@@ -72,7 +72,7 @@ impl Asks for Signalled<mpmc::Consumer> {
     }
 
     fn attempt(&mut self) -> String {
-        received(self.try_recv().as_deref().map_err(|error| error.clone()))
+        received(self.try_recv().as_deref().map_err(|error| *error))
     }
 }
 
