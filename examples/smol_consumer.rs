@@ -59,5 +59,9 @@ async fn receive(name: &str) -> Outcome {
     };
     println!("received {received} messages, then: {end}");
     let sent = sender.wait()?.success();
-    if sent && received == MESSAGES && end == RecvError::Closed { Ok(()) } else { Err("not all of it".into()) }
+    if sent && received == MESSAGES && end == RecvError::Closed {
+        Ok(())
+    } else {
+        Err("not all of it".into())
+    }
 }
