@@ -33,7 +33,7 @@ const BOOT: u64 = 96;
 type Attempt = fn(&Scene) -> Result<(), OpenError>;
 
 /// Every way to be refused, and the name of the error that says so.
-const REFUSALS: [(&str, Attempt); 30] = [
+const REFUSALS: [(&str, Attempt); 31] = [
     ("Address", |_| open("not/a/name")),
     ("NotFound", |_| spsc::options().create(false).producer("nobody-s").map(drop)),
     ("Exists", |_| spsc::options().create_new(true).consumer("used").map(drop)),
