@@ -24,9 +24,6 @@ const STALLS: Duration = Duration::from_millis(100);
 /// Time to fall asleep.
 const LULL: Duration = Duration::from_millis(30);
 
-/// Time for the kernel to take the io_uring of a dead process apart. Until then it takes wake-ups that are others'.
-const TEARDOWN: Duration = Duration::from_millis(300);
-
 /// The processes of one round: rings, a journal, and workers.
 pub struct Crew {
     plan: Plan,
@@ -147,7 +144,7 @@ impl Crew {
         self.journal.set_stage(Stage::Drought);
         self.workers[..each].iter().flatten().for_each(|sender| sender.expect("idle"));
         thread::sleep(LULL);
-        if self.plan.kind == Kind::Mpmc {
+        if self.plan.kind == Kind::Mpmc && !self.plan.way.outlives_its_process() {
             self.wake_one_beside_the_dead();
         }
         self.kill(each..2 * each);
@@ -177,7 +174,6 @@ impl Crew {
         let each = self.plan.each();
         let first = each + self.random.below(2) as usize;
         self.kill(first..first + each - 1);
-        thread::sleep(TEARDOWN);
         let lane = self.random.below(self.plan.lanes() as u64) as usize;
         let mut tx = mpmc::Producer::open(&self.plan, &self.names[lane], Wait::Park);
         let received = self.receivers().messages;

@@ -39,6 +39,19 @@ pub enum Way {
     Task,
 }
 
+impl Way {
+    /// Does one who waits so stand in the kernel's queue for a moment after its death, and take a wake-up that is another's?
+    /// The other finds the message when it looks, once a liveness interval.
+    pub fn outlives_its_process(self) -> bool {
+        match self {
+            Way::Uring => true,
+            #[cfg(feature = "tokio")]
+            Way::Task => true,
+            _ => false,
+        }
+    }
+}
+
 const KINDS: [Kind; 2] = [Kind::Spsc, Kind::Mpmc];
 const WAYS: &[Way] = &[
     Way::Futex,
