@@ -140,6 +140,16 @@ fn smol_consumer_receives_everything() {
 }
 
 #[test]
+fn signals_tell_of_every_message_and_of_the_goodbyes() {
+    let text = run("signals");
+    for ring in ["text", "clock"] {
+        let line = line_of(&text, ring);
+        assert_eq!(number_after(line, "received "), 50, "{text}");
+        assert!((1..=51).contains(&number_after(line, "by ")), "{text}");
+    }
+}
+
+#[test]
 fn work_queue_loses_no_job_when_a_worker_is_killed() {
     let text = run("work_queue");
     let hashed = number_after(line_of(&text, "hashed "), "hashed ");

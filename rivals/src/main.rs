@@ -1,7 +1,8 @@
-//! Throughput of ringway's `mpmc` ring beside that of other queues, in one run: between processes and between threads,
-//! in crowds of several sizes, per regime of the machine.
+//! ringway beside others, in one run: `mpmc`, the throughput of its queue beside that of other queues, between processes and
+//! between threads, in crowds of several sizes, per regime of the machine; and `tasks`, the latency of tasks that wait
+//! (`tasks/mod.rs` says how that is measured).
 //!
-//! Workers are pinned to two cores in turn. Every sample lies between two probes of the distance between the cores,
+//! For `mpmc`, workers are pinned to two cores in turn. Every sample lies between two probes of the distance between the cores,
 //! and is dropped when they disagree or a core was lost; rivals are sampled right after one another, and compared round
 //! by round. Messages are written, read and checked. A full or empty queue is waited for in the same way by all: a
 //! worker with a core of its own pauses before each look, twice as long each time, and yields after 128 pauses; in a
@@ -11,6 +12,8 @@
 mod bare;
 mod control;
 mod ends;
+#[path = "../../tests/hostile/filter.rs"]
+mod filter;
 mod host;
 mod message;
 mod plan;
@@ -19,6 +22,7 @@ mod report;
 mod run;
 mod sample;
 mod stage;
+mod tasks;
 mod team;
 mod worker;
 
@@ -45,9 +49,17 @@ struct Arguments {
 enum Command {
     /// Many producers, many consumers
     Mpmc(Mpmc),
+    /// Tasks of tokio that wait
+    Tasks(tasks::Tasks),
     /// A process with workers, started by the bench itself
     #[command(hide = true)]
     Host,
+    /// A process with tasks that receive, the same
+    #[command(hide = true)]
+    ReceiveTasks(tasks::Side),
+    /// A process that sends to them
+    #[command(hide = true)]
+    SendTasks(tasks::Side),
 }
 
 /// How to measure `mpmc`.
@@ -86,6 +98,9 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Host => host::host(),
         Command::Mpmc(arguments) => mpmc(arguments),
+        Command::Tasks(arguments) => tasks::tasks(&arguments),
+        Command::ReceiveTasks(side) => tasks::receive(&side),
+        Command::SendTasks(side) => tasks::send(&side),
     }
 }
 

@@ -72,7 +72,7 @@ fn column(ring: &Rival) -> String {
 }
 
 /// A spread, with three digits or so.
-fn shown(spread: Option<Spread>) -> String {
+pub fn shown(spread: Option<Spread>) -> String {
     let Some(Spread { low, median, high, .. }) = spread else { return String::new() };
     let decimals = if median >= 99.5 {
         0

@@ -47,9 +47,9 @@ use crate::notify::Signal;
 ///
 /// Whoever sends proves first that this process holds its end of the ring and is ready for this signal with this token, so no
 /// other process is ever signalled, and none by another signal; that takes it some 5 µs. It must be of the same user, and see
-/// this process in its /proc: not across PID namespaces. One who cannot send the signal takes the asking away all the same; while
-/// too many are pending (`RLIMIT_SIGPENDING`), or the sender has no descriptor left, the signal is left to whoever sends
-/// next. So look now and then without one.
+/// this process in its /proc: not across PID namespaces. One who cannot send the signal, or is killed as it is about to, takes the
+/// asking away all the same; while too many are pending (`RLIMIT_SIGPENDING`), or the sender has no descriptor left, the
+/// signal is left to whoever sends next. So look now and then without one, and ask again.
 ///
 /// The handle goes on as it was: a `Signalled` derefs to it. A call that blocks takes the asking back where the ring is one of
 /// semaphores. Dropping it takes the asking back, and drops the handle; a signal may be on its way even then.

@@ -36,6 +36,7 @@ pub struct Plan {
     pub size: usize,
     pub wait: Wait,
     pub wake: Wake,
+    pub spin: Duration,
     pub liveness: Duration,
     pub mode: u32,
     pub owner: Owner,
@@ -53,6 +54,7 @@ impl Plan {
             size: 4096,
             wait: Wait::Adaptive,
             wake: Wake::Futex,
+            spin: Duration::from_micros(25),
             liveness: Duration::from_millis(50),
             mode: 0o600,
             owner: Owner::Me,
@@ -65,14 +67,16 @@ impl Plan {
 
     fn spsc(&self) -> spsc::Options {
         let options = spsc::options().size(self.size).wait(self.wait).liveness(self.liveness);
-        let options = options.wake(self.wake).mode(self.mode).owner(self.owner).persist(self.persist);
+        let options = options.wake(self.wake).spin(self.spin);
+        let options = options.mode(self.mode).owner(self.owner).persist(self.persist);
         options.create(self.create).create_new(self.create_new).prefault(self.prefault)
     }
 
     fn mpmc(&self) -> mpmc::Options {
         let options = mpmc::options().slots(self.size / 64).slot_size(64).participants(4);
         let options = options.wait(self.wait).liveness(self.liveness);
-        let options = options.wake(self.wake).mode(self.mode).owner(self.owner).persist(self.persist);
+        let options = options.wake(self.wake).spin(self.spin);
+        let options = options.mode(self.mode).owner(self.owner).persist(self.persist);
         options.create(self.create).create_new(self.create_new).prefault(self.prefault)
     }
 

@@ -11,7 +11,7 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringway::inspect::remove;
-use ringway::{Address, OpenError, Owner, Shape, mpmc, spsc};
+use ringway::{Address, OpenError, Owner, Shape, mpmc, pipe, spsc};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::census::Census;
@@ -33,7 +33,7 @@ const BOOT: u64 = 96;
 type Attempt = fn(&Scene) -> Result<(), OpenError>;
 
 /// Every way to be refused, and the name of the error that says so.
-const REFUSALS: [(&str, Attempt); 30] = [
+const REFUSALS: [(&str, Attempt); 31] = [
     ("Address", |_| open("not/a/name")),
     ("NotFound", |_| spsc::options().create(false).producer("nobody-s").map(drop)),
     ("Exists", |_| spsc::options().create_new(true).consumer("used").map(drop)),
@@ -61,6 +61,7 @@ const REFUSALS: [(&str, Attempt); 30] = [
     ("EarlierBoot", |_| mpmc::options().consumer("other-boot-queue").map(drop)),
     ("NotDurable", |_| spsc::options().durable(true).producer("volatile").map(drop)),
     ("NotDurable", |_| spsc::options().durable(true).producer("file:/dev/shm/ringway.left").map(drop)),
+    ("NotAPipe", |_| pipe::consumer("/dev/shm/ringway.left").map(drop)),
     ("NotSealed", |scene| open(Address::Fd(scene.unsealed.as_raw_fd()))),
     ("System", |_| open("file:/nowhere/at/all/ring")),
     ("System", |_| remove("file:/nowhere/at/all/ring", true)),

@@ -1,13 +1,41 @@
-//! Signals received as `ringway::notify` says: blocked and read, waited for, or handled. What sends them here is
-//! `sigqueue`, as anybody may.
+//! Signals that tell of data. They are received as `ringway::notify` says: blocked and read, waited for, or handled; in
+//! `inbox` and `mask` by whoever is sent them by `sigqueue`, as anybody may. Elsewhere rings send them, to those who asked and
+//! to nobody else, each end in a process of its own.
 #![allow(unsafe_code)]
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../hostile/filter.rs"]
+#[allow(dead_code, reason = "a part is used here")]
+mod filter;
+#[path = "../hostile/forked.rs"]
+#[allow(dead_code, reason = "a part is used here")]
+mod forked;
+#[path = "../hostile/kinds.rs"]
+#[allow(dead_code, reason = "a part is used here")]
+mod kinds;
+#[path = "../hostile/mounts.rs"]
+#[allow(dead_code, reason = "a part is used here")]
+mod mounts;
 
+mod asker;
+mod asleep;
+mod backings;
+mod deaf;
 mod inbox;
+mod lies;
+mod lines;
 mod mask;
+mod once;
+mod recycled;
+mod scarce;
+mod shared;
+mod strangers;
+mod successors;
+mod taken_back;
+mod ways;
 
+use std::io::Write;
 use std::ptr;
 
 use common::role::{self, Role};
@@ -17,7 +45,20 @@ use ringway::notify::Signal;
 /// The entry of processes that these tests start; see `common::role`.
 #[test]
 fn role() {
-    role::enter(&[inbox::ROLES.as_slice(), mask::ROLES.as_slice()].concat());
+    let roles = [
+        asker::ROLES.as_slice(),
+        asleep::ROLES.as_slice(),
+        backings::ROLES.as_slice(),
+        deaf::ROLES.as_slice(),
+        inbox::ROLES.as_slice(),
+        mask::ROLES.as_slice(),
+        recycled::ROLES.as_slice(),
+        scarce::ROLES.as_slice(),
+        strangers::ROLES.as_slice(),
+        successors::ROLES.as_slice(),
+        ways::ROLES.as_slice(),
+    ];
+    role::enter(&roles.concat());
 }
 
 /// Plays a role, all threads of which are to block `signals`: it inherits the mask.
@@ -40,6 +81,11 @@ fn send(signal: Signal) {
     // SAFETY: kill touches no memory of this process.
     let result = unsafe { libc::kill(std::process::id().cast_signed(), signal.number()) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Says that something was not tested, past the harness, which would keep it from being seen.
+fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
 fn realtime(above: u32) -> Signal {

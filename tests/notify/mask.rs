@@ -20,19 +20,29 @@ pub const ROLES: [Entry; 4] = [
     ("flag", |_| flag()),
 ];
 
-/// The signals that this thread blocks, a bit each.
-fn blocked() -> u64 {
+/// The signals, a bit each, that the system says of this thread under a name.
+fn said(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/thread-self/status").expect("/proc");
-    let bits = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("a mask");
+    let bits = status.lines().find_map(|line| line.strip_prefix(name)).expect("a mask");
     u64::from_str_radix(bits.trim(), 16).expect("hexadecimal")
+}
+
+/// The signals that this thread blocks.
+fn blocked() -> u64 {
+    said("SigBlk:")
+}
+
+/// The signals that are pending with this thread and with its process.
+pub fn pending() -> u64 {
+    said("SigPnd:") | said("ShdPnd:")
 }
 
 fn bit(signal: Signal) -> u64 {
     1 << (signal.number() - 1)
 }
 
-/// Unblocks `signal` in this thread.
-fn unblock(signal: Signal) {
+/// The set of this signal alone.
+pub fn set_of(signal: Signal) -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: sigemptyset writes the whole set.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
@@ -40,8 +50,13 @@ fn unblock(signal: Signal) {
     let mut set = unsafe { set.assume_init() };
     // SAFETY: the set is initialized.
     unsafe { libc::sigaddset(&mut set, signal.number()) };
+    set
+}
+
+/// Unblocks `signal` in this thread.
+pub fn unblock(signal: Signal) {
     // SAFETY: the set is initialized, and the mask before is not asked for.
-    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()) };
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set_of(signal), ptr::null_mut()) };
 }
 
 #[test]

@@ -24,6 +24,9 @@ const STALLS: Duration = Duration::from_millis(100);
 /// Time to fall asleep.
 const LULL: Duration = Duration::from_millis(30);
 
+/// Time for the kernel to take the io_uring of a dead process apart. Until then it takes wake-ups that are others'.
+const TEARDOWN: Duration = Duration::from_millis(300);
+
 /// The processes of one round: rings, a journal, and workers.
 pub struct Crew {
     plan: Plan,
@@ -174,6 +177,7 @@ impl Crew {
         let each = self.plan.each();
         let first = each + self.random.below(2) as usize;
         self.kill(first..first + each - 1);
+        thread::sleep(TEARDOWN);
         let lane = self.random.below(self.plan.lanes() as u64) as usize;
         let mut tx = mpmc::Producer::open(&self.plan, &self.names[lane], Wait::Park);
         let received = self.receivers().messages;

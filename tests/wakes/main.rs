@@ -18,8 +18,16 @@ mod receive;
 mod send;
 mod soak;
 
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+
 /// The entry of processes that these tests start; see `common::role`.
 #[test]
 fn role() {
     common::role::enter(&[("send", send::send), ("receive", receive::receive)]);
+}
+
+/// Whoever kills a test ends its processes, too, which would go on for ever.
+fn end_with_the_test() {
+    set_pdeathsig(Signal::SIGKILL).expect("anybody may");
 }

@@ -3,6 +3,7 @@
 use ringway::{RecvError, mpmc, spsc};
 
 use crate::common::random::Random;
+use crate::end_with_the_test;
 use crate::ends::{Ends, Receiving};
 use crate::figures::Waits;
 use crate::journal::{Journal, Stage, now};
@@ -11,6 +12,7 @@ use crate::plan::{Kind, Plan};
 
 /// Arguments: rings, journal, plan, place.
 pub fn receive(arguments: &[&str]) {
+    end_with_the_test();
     match Plan::parse(arguments[2]).kind {
         Kind::Spsc => Receiver::<spsc::Consumer>::new(arguments).work(),
         Kind::Mpmc => Receiver::<mpmc::Consumer>::new(arguments).work(),

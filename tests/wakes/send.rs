@@ -8,18 +8,21 @@ use ringway::{SendError, mpmc, spsc};
 
 use crate::common::random::Random;
 use crate::common::role::say;
+use crate::end_with_the_test;
 use crate::ends::{Ends, Sending};
 use crate::figures::Waits;
 use crate::journal::{Journal, Stage, now};
 use crate::pace::{be_patient, pause};
 use crate::plan::{Kind, LENGTH, Plan, Way};
+use crate::soak::messages;
 
-/// Messages that are sent to those who never sleep, and before them to find whom the dead had left to be woken.
+/// Messages that are sent to those who never sleep, at most, and before them to find whom the dead had left to be woken.
 const AWAKE: u64 = 10_000;
 const HEAL: u64 = 64;
 
 /// Arguments: rings, journal, plan, place.
 pub fn send(arguments: &[&str]) {
+    end_with_the_test();
     match Plan::parse(arguments[2]).kind {
         Kind::Spsc => Sender::<spsc::Producer>::new(arguments).work(),
         Kind::Mpmc => Sender::<mpmc::Producer>::new(arguments).work(),
@@ -121,7 +124,7 @@ impl<E: Sending> Sender<E> {
     fn send_to_the_awake(&mut self) {
         self.send_without_waiting(HEAL);
         let (_, before) = self.ends.counters();
-        self.send_without_waiting(AWAKE);
+        self.send_without_waiting(AWAKE.min(messages() / 50));
         let (_, wakes) = self.ends.counters();
         assert_eq!(wakes, before, "wakes, though nobody sleeps");
         self.count();

@@ -3,17 +3,23 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../hostile/filter.rs"]
+mod filter;
 #[path = "../hostile/kinds.rs"]
 #[allow(dead_code, reason = "another test binary uses the rest")]
 mod kinds;
 
 mod bed;
+mod beside;
 mod ends;
 mod polled;
 mod readiness;
 mod roles;
 mod select;
 mod semaphores;
+mod silent;
+mod surroundings;
+mod tampered;
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +36,12 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// The entry of processes that these tests start; see `common::role`.
 #[test]
 fn role() {
-    let roles = [roles::ROLES.as_slice()];
+    let roles = [
+        beside::ROLES.as_slice(),
+        roles::ROLES.as_slice(),
+        silent::ROLES.as_slice(),
+        surroundings::ROLES.as_slice(),
+    ];
     role::enter(&roles.concat());
 }
 

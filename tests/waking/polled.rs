@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use ringway::{Counters, Pollable, RecvError, SendError, mpmc, spsc};
+use ringway::{Pollable, RecvError, SendError, mpmc, spsc};
 
 use crate::common::PATIENCE;
 use crate::kinds::{Rx, Tx};
@@ -110,13 +110,6 @@ impl PolledTx {
         match self {
             PolledTx::Spsc(tx) => tx.try_send(message),
             PolledTx::Mpmc(tx) => tx.try_send(message),
-        }
-    }
-
-    pub fn counters(&self) -> Counters {
-        match self {
-            PolledTx::Spsc(tx) => tx.counters(),
-            PolledTx::Mpmc(tx) => tx.counters(),
         }
     }
 

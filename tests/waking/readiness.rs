@@ -149,6 +149,12 @@ fn only_room_that_suffices_ends_a_producers_wait() {
         await_readable(&tx);
         assert!(!tx.arm_for(100).expect("looked"));
         tx.try_send(&[2; 100]).expect("room");
+        assert!(!is_readable(&tx), "what was told is taken away");
+        while tx.try_send(&[1; 24]).is_ok() {}
+        assert!(tx.arm_for(24).expect("armed"));
+        tx.disarm();
+        rx.expect(&[2; 100]);
+        assert!(!is_readable(&tx), "nobody waits any more");
     });
 }
 
@@ -221,7 +227,6 @@ fn a_handle_is_waited_for_by_a_thread_that_did_not_arm_it() {
             })
             .join()
             .expect("no panic");
-            assert!(!is_readable(&rx));
             tx.send(&[k; 8]).expect("room");
             await_readable(&rx);
             assert_eq!(rx.try_recv(), Ok(vec![k; 8]));

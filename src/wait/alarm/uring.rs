@@ -19,6 +19,10 @@
 //! file system that hangs) it comes to it later, and neither a wake-up nor the deadline makes the descriptor readable before. A
 //! thread that takes another one's arming back does not wait for that: it may not learn whether a wake-up came first, and then
 //! assumes so. Completions that come later yet are told by their number, and make the descriptor readable once for nothing.
+//!
+//! The ring of a killed process is taken apart by a worker of the kernel's, soon after the death (milliseconds, on a busy
+//! machine). Until then its request is a sleeper like any other, and may take a wake-up that was for one of several; the
+//! others find what it was for when they look the next time.
 #![allow(unsafe_code)]
 
 use core::time::Duration;
