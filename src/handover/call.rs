@@ -2,9 +2,9 @@
 //! comes is owned, and closed, whatever happens.
 #![allow(unsafe_code)]
 
+use core::mem;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -44,20 +44,17 @@ pub(super) fn send(
 pub(super) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> Result<Received, Errno> {
     let mut room = [0_u64; ROOM];
     let mut part = IoSliceMut::new(into);
-    let mut message = libc::msghdr {
-        msg_name: ptr::null_mut(),
-        msg_namelen: 0,
-        msg_iov: (&raw mut part).cast(),
-        msg_iovlen: 1,
-        msg_control: room.as_mut_ptr().cast(),
-        msg_controllen: size_of_val(&room),
-        msg_flags: 0,
-    };
+    // SAFETY: all zeroes are a `msghdr` without a part, as its fields are numbers and pointers.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = (&raw mut part).cast();
+    message.msg_iovlen = 1;
+    message.msg_control = room.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&room) as _;
     let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
     // SAFETY: `message` leads to bytes that may be written to and to aligned room, both of which outlive the call.
     let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
     let len = Errno::result(len)? as usize;
-    let came = message.msg_controllen.min(size_of_val(&room));
+    let came = (message.msg_controllen as usize).min(size_of_val(&room));
     let descriptors = descriptors(&room, came);
     Ok(Received { len, descriptors, truncated: message.msg_flags & libc::MSG_CTRUNC != 0 })
 }

@@ -90,6 +90,9 @@ impl Options {
             if received.truncated {
                 return Err(HandoverError::Truncated { found: descriptors.len() });
             }
+            if descriptors.len() > 1 {
+                return Err(HandoverError::Descriptors { found: descriptors.len() });
+            }
             if received.len == 0 {
                 return Err(closed(count));
             }

@@ -103,6 +103,7 @@ fn children_that_other_threads_start_meanwhile_have_no_ring() {
     }
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        let end = End(&done);
         let others: Vec<_> = (0..2).map(|_| scope.spawn(|| list_until(&done))).collect();
         for _ in 0..10 {
             for kind in KINDS {
@@ -113,22 +114,31 @@ fn children_that_other_threads_start_meanwhile_have_no_ring() {
                 talk(tx, child);
             }
         }
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         for other in others {
-            assert!(other.join().expect("no ring among its descriptors") > 0, "nobody was started meanwhile");
+            other.join().expect("no ring among its descriptors");
         }
     });
 }
 
-fn list_until(done: &AtomicBool) -> usize {
-    let mut started = 0;
-    while !done.load(Ordering::Relaxed) {
+/// Tells the other threads to end, also when this one panics.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn list_until(done: &AtomicBool) {
+    loop {
         let listed = Command::new(LS).args(["-l", "/proc/self/fd"]).output().expect("it runs");
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        assert!(listed.contains(" -> ") && !listed.contains("ringway"), "{listed}");
-        started += 1;
+        assert!(listed.contains(" -> ") && !listed.contains("memfd:ringway"), "{listed}");
+        if done.load(Ordering::Relaxed) {
+            return;
+        }
     }
-    started
 }
 
 /// This program again, in the role that it has, told that it is the second one.
@@ -179,7 +189,10 @@ fn become_another_after(_: &[&str]) {
     let _rx = consumer_of(&handed).expect("the other end");
     if fs::exists(LS).expect("a look") {
         let listed = Command::new(LS).args(["-l", "/proc/self/fd"]).output().expect("it runs");
-        assert!(!String::from_utf8_lossy(&listed.stdout).contains("ringway"), "its own children have it");
+        assert!(
+            !String::from_utf8_lossy(&listed.stdout).contains("memfd:ringway"),
+            "its own children have it"
+        );
     }
     say("attached");
     listen();
