@@ -7,6 +7,7 @@ pub mod model;
 mod channel;
 mod error;
 mod frame;
+pub mod handover;
 mod layout;
 pub mod notify;
 pub mod pipe;
@@ -20,7 +21,9 @@ mod wait;
 
 pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};
 pub use channel::{inspect, mpmc, spsc};
-pub use error::{AddressError, Corrupt, OpenError, RecvError, SendError, SignalError, SyncError};
+pub use error::{
+    AddressError, Corrupt, HandoverError, OpenError, RecvError, SendError, SignalError, SyncError,
+};
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role, Wake};
 pub use ringway_derive::Shape;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 7] = [
     &["notify"],
     &["ring", "wait", "segment"],
     &["channel", "pipe"],
-    &["model", "task"],
+    &["handover", "model", "task"],
 ];
 
 /// Where parts of one layer may use one another: errors name roles, checks make errors, and a ring's sizes come
@@ -129,6 +129,7 @@ fn groups_and_paths_are_told_apart() {
     assert!(!may_use("ring", "channel") && !may_use("ring", "wait") && !may_use("sync", "layout"));
     assert!(!may_use("frame", "layout") && !may_use("segment", "ring"));
     assert!(may_use("pipe", "frame") && !may_use("pipe", "channel") && !may_use("channel", "pipe"));
+    assert!(may_use("handover", "channel") && may_use("handover", "pipe") && !may_use("channel", "handover"));
 }
 
 /// Every ordering names the edge that it is one end of, on its line or the one above.

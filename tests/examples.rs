@@ -161,6 +161,15 @@ fn work_queue_loses_no_job_when_a_worker_is_killed() {
 }
 
 #[test]
+fn sandboxed_child_works_where_nothing_can_be_opened() {
+    let text = run("sandboxed_child");
+    assert_lines(&text, &[&["counted 6 words"], &["counted 0 words"], &["counted 3 words"]]);
+    let refusals: Vec<&str> = text.lines().filter(|line| line.starts_with("refused in the child")).collect();
+    assert_eq!(refusals.len(), 3, "{text}");
+    assert!(refusals.iter().all(|line| line.contains("Operation not permitted")), "{text}");
+}
+
+#[test]
 fn pipeline_counts_words_in_a_child() {
     let text = run("pipeline");
     assert!(number_after(&text, "") > 100, "{text}");

@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    fn number(self) -> u32 {
+    pub(crate) fn number(self) -> u32 {
         match self {
             Kind::Spsc => 1,
             Kind::Mpmc => 2,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 /// When a call has to give up.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Limit {
+pub(crate) enum Limit {
     /// At once: it waits for nothing.
     Now,
     /// At this time.
@@ -16,17 +16,17 @@ pub(super) enum Limit {
 
 impl Limit {
     /// In so long a time. One that no clock shows is never.
-    pub(super) fn after(time: Duration) -> Limit {
+    pub(crate) fn after(time: Duration) -> Limit {
         Instant::now().checked_add(time).map_or(Limit::Never, Limit::At)
     }
 
     /// In so long a time, if any was given.
-    pub(super) fn within(time: Option<Duration>) -> Limit {
+    pub(crate) fn within(time: Option<Duration>) -> Limit {
         time.map_or(Limit::Never, Limit::after)
     }
 
     /// The earlier of this limit and so long a time.
-    pub(super) fn but_after(self, time: Duration) -> Limit {
+    pub(crate) fn but_after(self, time: Duration) -> Limit {
         match (self, Limit::after(time)) {
             (Limit::At(own), Limit::At(other)) => Limit::At(own.min(other)),
             (Limit::Never, other) => other,
@@ -35,7 +35,7 @@ impl Limit {
     }
 
     /// The time that is left: `None` if that is for ever.
-    pub(super) fn left(self) -> Option<Duration> {
+    pub(crate) fn left(self) -> Option<Duration> {
         match self {
             Limit::Now => Some(Duration::ZERO),
             Limit::At(time) => Some(time.saturating_duration_since(Instant::now())),
@@ -44,7 +44,7 @@ impl Limit {
     }
 
     /// Is the time up?
-    pub(super) fn is_over(self) -> bool {
+    pub(crate) fn is_over(self) -> bool {
         self.left() == Some(Duration::ZERO)
     }
 }

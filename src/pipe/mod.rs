@@ -43,12 +43,12 @@ mod drain;
 mod fifo;
 mod inbox;
 mod layout;
-mod limit;
+pub(crate) mod limit;
 mod message;
 mod options;
 mod outbox;
 mod producer;
-mod stream;
+pub(crate) mod stream;
 
 pub use batch::Batch;
 pub use claim::Claim;

@@ -96,10 +96,8 @@ impl Stream {
 
     /// A socket from elsewhere.
     pub(super) fn adopt_socket(fd: OwnedFd, place: &str) -> Result<Stream, OpenError> {
-        match kind_of(&fd, place)? {
-            Kind::Socket => Ok(Stream::new(fd, Kind::Socket)),
-            Kind::Pipe { .. } => Err(not_a_pipe(place, "a pipe or FIFO", "a Unix stream socket")),
-        }
+        check_is_socket(&fd, place)?;
+        Ok(Stream::new(fd, Kind::Socket))
     }
 
     fn new(fd: OwnedFd, kind: Kind) -> Stream {
@@ -270,7 +268,7 @@ fn is_unknown(errno: Errno) -> bool {
     matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL | Errno::EPERM)
 }
 
-fn kind_of(fd: &OwnedFd, place: &str) -> Result<Kind, OpenError> {
+fn kind_of(fd: &impl AsFd, place: &str) -> Result<Kind, OpenError> {
     let stat = fstat(fd).map_err(|errno| system("fstat", place, errno))?;
     match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFIFO => Ok(Kind::Pipe { patient: true }),
@@ -284,13 +282,21 @@ fn system(call: &'static str, place: &str, errno: Errno) -> OpenError {
     OpenError::System { call, place: place.to_owned(), source: errno.into() }
 }
 
-fn not_a_pipe(place: &str, found: &'static str, expected: &'static str) -> OpenError {
+pub(crate) fn not_a_pipe(place: &str, found: &'static str, expected: &'static str) -> OpenError {
     OpenError::NotAPipe { place: place.to_owned(), found, expected }
 }
 
-fn is_unix_stream(fd: &OwnedFd) -> bool {
+fn is_unix_stream(fd: &impl AsFd) -> bool {
     getsockopt(fd, sockopt::SockType) == Ok(SockType::Stream)
-        && getsockname::<UnixAddr>(fd.as_raw_fd()).is_ok()
+        && getsockname::<UnixAddr>(fd.as_fd().as_raw_fd()).is_ok()
+}
+
+/// Is this a Unix stream socket?
+pub(crate) fn check_is_socket(fd: &impl AsFd, place: &str) -> Result<(), OpenError> {
+    match kind_of(fd, place)? {
+        Kind::Socket => Ok(()),
+        Kind::Pipe { .. } => Err(not_a_pipe(place, "a pipe or FIFO", "a Unix stream socket")),
+    }
 }
 
 /// What has this type.

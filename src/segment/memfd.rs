@@ -1,13 +1,14 @@
 //! Segments without a name: memory behind a descriptor, its length sealed.
 
 use std::fs::File;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::{SFlag, fstat};
 
 use super::{place, reserve};
 use crate::error::OpenError;
@@ -42,16 +43,33 @@ pub(crate) fn open(fd: RawFd) -> Result<File, OpenError> {
     let has_name = place::metadata_of(fd)?.nlink() != 0;
     let own = place::reopen(&fd, &text)?;
     if !has_name {
-        check_seals(&own, text)?;
+        let why = "its file has lost its name, and is no memfd, so its length could change under a reader";
+        check_seals(&own, text, why)?;
     }
     Ok(own)
 }
 
-fn check_seals(file: &File, text: String) -> Result<(), OpenError> {
+/// Is this a memfd whose length nobody can change?
+pub(crate) fn check(fd: impl AsFd, text: &str) -> Result<(), OpenError> {
+    let stat = fstat(&fd).map_err(|errno| OpenError::System {
+        call: "fstat",
+        place: text.to_owned(),
+        source: errno.into(),
+    })?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+        let found = "a directory, pipe, socket or device";
+        return Err(OpenError::NotAFile { place: text.to_owned(), found });
+    }
+    let why = "it is no memfd, so its length could change under a reader; hand over one end of a pair, \
+               or let the other side open the ring by its name";
+    check_seals(fd, text.to_owned(), why)
+}
+
+/// `why`: what is wrong with a file that cannot be sealed.
+fn check_seals(file: impl AsFd, text: String, why: &'static str) -> Result<(), OpenError> {
     // Only a memfd can be sealed after its creation.
     let bits = fcntl(file, FcntlArg::F_GET_SEALS).unwrap_or(libc::F_SEAL_SEAL);
     if bits == libc::F_SEAL_SEAL {
-        let why = "its file has lost its name, and is no memfd, so its length could change under a reader";
         return Err(OpenError::NoDescriptor { place: text, why });
     }
     let missing = SEALS.difference(SealFlag::from_bits_truncate(bits));

@@ -15,7 +15,7 @@ mod hosted;
 pub(crate) mod lease;
 mod lease_table;
 pub(crate) mod mapping;
-mod memfd;
+pub(crate) mod memfd;
 pub(crate) mod place;
 pub(crate) mod process;
 mod reserve;

@@ -30,6 +30,17 @@ pub enum Owner {
     Anyone,
 }
 
+impl Owner {
+    /// The user that is trusted; `None`: anyone.
+    pub(crate) fn expected(self) -> Option<u32> {
+        match self {
+            Owner::Me => Some(geteuid().as_raw()),
+            Owner::Uid(uid) => Some(uid),
+            Owner::Anyone => None,
+        }
+    }
+}
+
 /// Where the name of a segment leads, as far as can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -133,12 +144,7 @@ impl Place {
     /// Is this a file that we expected: regular, of the right user, open to nobody unexpected?
     pub(crate) fn check(&self, file: &File, owner: Owner, mode: u32) -> Result<(), OpenError> {
         let metadata = self.check_is_file(file)?;
-        let expected = match owner {
-            Owner::Me => Some(geteuid().as_raw()),
-            Owner::Uid(uid) => Some(uid),
-            Owner::Anyone => None,
-        };
-        if let Some(expected) = expected.filter(|uid| *uid != metadata.uid()) {
+        if let Some(expected) = owner.expected().filter(|uid| *uid != metadata.uid()) {
             return Err(OpenError::ForeignOwner {
                 place: self.text.clone(),
                 found: metadata.uid(),

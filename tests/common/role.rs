@@ -58,16 +58,26 @@ impl Role {
         Role::start_at("role", role, arguments)
     }
 
+    /// Starts a role by a command that `prepare` may add to.
+    pub fn start_with(role: &str, arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Role {
+        Role::start_by("role", role, arguments, prepare)
+    }
+
     /// Starts a role of the crate's own tests, where `entry` is the path of the test that calls [`enter`].
     pub fn start_at(entry: &str, role: &str, arguments: &[&str]) -> Role {
-        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+        Role::start_by(entry, role, arguments, |_| {})
+    }
+
+    fn start_by(entry: &str, role: &str, arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Role {
+        let mut command = Command::new(std::env::current_exe().expect("this binary"));
+        command
             .args([entry, "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(ARGUMENTS, arguments.join(&SEPARATOR.to_string()))
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this binary runs");
+            .stdout(Stdio::piped());
+        prepare(&mut command);
+        let mut child = command.spawn().expect("this binary runs");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, said) = mpsc::channel();
         thread::spawn(move || {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -11,7 +12,7 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringway::inspect::remove;
-use ringway::{Address, OpenError, Owner, Shape, mpmc, pipe, spsc};
+use ringway::{Address, OpenError, Owner, Role, Shape, handover, mpmc, pipe, spsc};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::census::Census;
@@ -33,7 +34,7 @@ const BOOT: u64 = 96;
 type Attempt = fn(&Scene) -> Result<(), OpenError>;
 
 /// Every way to be refused, and the name of the error that says so.
-const REFUSALS: [(&str, Attempt); 31] = [
+const REFUSALS: [(&str, Attempt); 32] = [
     ("Address", |_| open("not/a/name")),
     ("NotFound", |_| spsc::options().create(false).producer("nobody-s").map(drop)),
     ("Exists", |_| spsc::options().create_new(true).consumer("used").map(drop)),
@@ -53,6 +54,7 @@ const REFUSALS: [(&str, Attempt); 31] = [
     ("Mode", |_| open("open-to-all")),
     ("LayoutVersion", |_| open("other-version")),
     ("Kind", |_| mpmc::options().producer("left").map(drop)),
+    ("Role", handed_to_the_other),
     ("Type", |_| spsc::options().typed::<Reading>().producer("left").map(drop)),
     ("Length", |_| open("truncated")),
     ("Corrupt", |_| open("impossible-size")),
@@ -192,6 +194,14 @@ fn limited(_: &Scene) -> Result<(), OpenError> {
     let outcome = spsc::options().producer("limited").map(drop);
     setrlimit(Resource::RLIMIT_FSIZE, soft, hard).expect("the old limit");
     outcome
+}
+
+/// A ring given to a consumer, whose taker would be a producer.
+fn handed_to_the_other(_: &Scene) -> Result<(), OpenError> {
+    let (mine, theirs) = UnixStream::pair().expect("sockets");
+    let tx = spsc::options().size(4096).lone_producer()?;
+    handover::give(&mine, &tx, Role::Consumer).expect("given");
+    handover::take(&theirs).expect("taken").producer(&spsc::options()).map(drop)
 }
 
 /// Somebody holds the membership lock, as a process would that is stopped in the middle of joining.

@@ -201,6 +201,30 @@ impl Options {
         Ok((producer, consumer))
     }
 
+    /// A producer of a new ring in a sealed memfd that is yet to be [handed over](crate::handover): until somebody takes
+    /// it consumers are absent, not gone.
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn lone_producer(&self) -> Result<Producer, OpenError> {
+        Producer::attach(self.lone(Role::Producer)?)
+    }
+
+    /// A consumer of a new ring in a sealed memfd that is yet to be [handed over](crate::handover): until somebody takes
+    /// it producers are absent, not gone.
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn lone_consumer(&self) -> Result<Consumer, OpenError> {
+        Consumer::attach(self.lone(Role::Consumer)?, self.tune)
+    }
+
+    fn lone(&self, role: Role) -> Result<End, OpenError> {
+        let request = self.request()?;
+        let segment = segment::join_memfd(&segment::create_memfd(&request)?, &request, role)?;
+        Ok(self.end(segment, role, Backing::Fd))
+    }
+
     /// Creates the ring at `address` and attaches nobody. It stays until it was used and drained, or removed.
     ///
     /// # Errors

@@ -224,6 +224,31 @@ impl Options {
         Ok((producer, Consumer::attach(join(Role::Consumer)?, self.tune)?))
     }
 
+    /// The producer of a new ring in a sealed memfd whose other end is yet to be [handed over](crate::handover): until
+    /// somebody takes it the consumer is absent, not gone.
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn lone_producer(&self) -> Result<Producer, OpenError> {
+        Producer::attach(self.lone(Role::Producer)?)
+    }
+
+    /// The consumer of a new ring in a sealed memfd whose other end is yet to be [handed over](crate::handover): until
+    /// somebody takes it the producer is absent, not gone.
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn lone_consumer(&self) -> Result<Consumer, OpenError> {
+        Consumer::attach(self.lone(Role::Consumer)?, self.tune)
+    }
+
+    fn lone(&self, role: Role) -> Result<End, OpenError> {
+        self.check_can_be_durable(false, "memfd")?;
+        let request = self.request()?;
+        let segment = segment::join_memfd(&segment::create_memfd(&request)?, &request, role)?;
+        self.end(segment, role, Backing::Fd, Durability::default())
+    }
+
     /// Creates the ring at `address` and attaches nobody. It stays until it was used and drained, or removed.
     ///
     /// # Errors

@@ -63,6 +63,22 @@ where
         let (producer, consumer) = self.options.pair()?;
         Ok((TypedProducer::new(producer), TypedConsumer::new(consumer)))
     }
+
+    /// The producer of a new ring that is yet to be handed over: see [`Options::lone_producer`].
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn lone_producer(&self) -> Result<TypedProducer<T>, OpenError> {
+        self.options.lone_producer().map(TypedProducer::new)
+    }
+
+    /// The consumer of a new ring that is yet to be handed over: see [`Options::lone_consumer`].
+    ///
+    /// # Errors
+    /// As [`Options::pair`].
+    pub fn lone_consumer(&self) -> Result<TypedConsumer<T>, OpenError> {
+        self.options.lone_consumer().map(TypedConsumer::new)
+    }
 }
 
 /// The sending end of a ring whose messages have type `T`. Dropping it says goodbye.
