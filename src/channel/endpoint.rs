@@ -35,6 +35,8 @@ pub(crate) struct Endpoint {
     pub(crate) patience: Patience,
     /// How long to spin before a sleep.
     budget: Budget,
+    /// The last wait found the peer on this participant's own processor.
+    is_crowded: Cell<bool>,
     home: Home,
     pub(crate) waits: Cell<u64>,
     pub(crate) sleeps: Cell<u64>,
@@ -65,6 +67,7 @@ impl Endpoint {
             backing,
             patience,
             budget: Budget::new(patience.spin),
+            is_crowded: Cell::new(false),
             waits: Cell::new(0),
             sleeps: Cell::new(0),
             wakes: Cell::new(0),
@@ -239,8 +242,9 @@ impl Endpoint {
     ) -> Patience {
         self.waits.set(self.waits.get() + 1);
         self.say_processor();
+        self.is_crowded.set(self.patience.how == Wait::Adaptive && !self.is_beside(others));
         let spin = match self.patience.how {
-            Wait::Adaptive if !self.is_beside(others) => Duration::ZERO,
+            Wait::Adaptive if self.is_crowded.get() => Duration::ZERO,
             Wait::Adaptive => self.budget.next(),
             Wait::Spin | Wait::Park => self.patience.spin,
         };
@@ -253,6 +257,11 @@ impl Endpoint {
     fn is_beside(&self, mut others: impl Iterator<Item = Shared<Participant>>) -> bool {
         let here = self.line.processor();
         others.any(|line| line.processor().is_none_or(|there| Some(there) != here))
+    }
+
+    /// Is it of use to look for a moment before a wait begins?
+    pub(crate) fn may_look_around(&self) -> bool {
+        self.patience.how != Wait::Park && !self.is_crowded.get()
     }
 
     /// Notes how a wait went.

@@ -145,7 +145,7 @@ impl Consumer {
 
     /// Looks for a moment, before a wait begins in earnest: most waits are that short.
     fn spin(&mut self) -> Result<bool, RecvError> {
-        if self.end.patience.how == Wait::Park {
+        if !self.end.may_look_around() {
             return Ok(false);
         }
         for _ in 0..wait::POLLS {

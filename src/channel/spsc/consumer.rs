@@ -118,7 +118,7 @@ impl Consumer {
     /// Looks for a moment, before a wait begins in earnest: most waits are that short.
     #[inline(never)]
     fn spin(&mut self) -> bool {
-        self.end.patience.how != Wait::Park && (0..wait::POLLS).any(|_| self.ring.poll())
+        self.end.may_look_around() && (0..wait::POLLS).any(|_| self.ring.poll())
     }
 
     #[inline(never)]
