@@ -53,12 +53,29 @@ impl Armed {
         if source.check() {
             return self.disarm(source).map(|()| false);
         }
-        if self.stands(&source.seat()) {
-            return Ok(true);
+        match self.standing(&source.seat()) {
+            Some(_) if self.alarm.is_armed() => Ok(true),
+            Some(announced) => self.arm_again(source, announced),
+            None => {
+                // Before the look: a wake-up that reached it after that would be nobody's.
+                self.disarm(source)?;
+                arm(source, self)
+            }
         }
-        // Before the look: a wake-up that reached it after that would be nobody's.
-        self.disarm(source)?;
-        arm(source, self)
+    }
+
+    /// Arms the descriptor for a sleep of which only the time was up: whoever rings finds its announcement still, so another one,
+    /// and its fence, are saved.
+    fn arm_again(&mut self, source: &mut dyn Waiter, announced: u32) -> io::Result<bool> {
+        if self.alarm.disarm()? {
+            source.pass_on();
+        }
+        let until = source.lie_down();
+        let seat = source.seat();
+        self.leave(&seat, announced, until).map(|()| true).inspect_err(|_| {
+            self.withdraw(&seat, announced);
+            source.rise();
+        })
     }
 
     /// Was it armed, and not taken back since?
@@ -66,9 +83,9 @@ impl Armed {
         self.announced.is_some()
     }
 
-    /// Is it armed, and nobody has rung since?
-    fn stands(&mut self, seat: &Seat) -> bool {
-        self.announced.is_some_and(|word| bell::stands(&seat.bell, word)) && self.alarm.is_armed()
+    /// The announcement of a sleep, if nobody has rung since.
+    fn standing(&self, seat: &Seat) -> Option<u32> {
+        self.announced.filter(|announced| bell::stands(&seat.bell, *announced))
     }
 
     /// Takes an arming back. A wake-up that has reached it is passed on.
