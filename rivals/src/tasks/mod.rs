@@ -196,12 +196,25 @@ pub fn tasks(arguments: &Tasks) -> Result<()> {
 
 /// One stretch.
 fn measure(side: &Side) -> Result<Stretch> {
+    let _names = Names(side);
     let mut receiver = Process::start("receive-tasks", side)?;
     ensure!(receiver.hear()? == "ready", "the receiver is not ready");
     let mut sender = Process::start("send-tasks", side)?;
     let sent = serde_json::from_str(&sender.hear()?)?;
     let received = serde_json::from_str(&receiver.hear()?)?;
     Ok(Stretch { received, sent })
+}
+
+/// The rings' names, which are removed on drop if they are there still: if a side was killed.
+struct Names<'a>(&'a Side);
+
+impl Drop for Names<'_> {
+    fn drop(&mut self) {
+        for ring in 0..self.0.rings {
+            // Mostly fails: whoever leaves last has removed it.
+            let _ = ringway::inspect::remove(self.0.ring(ring), true);
+        }
+    }
 }
 
 /// A side's process; killed on drop.
