@@ -15,7 +15,7 @@ use crate::wait::alarm::Alarm;
 ///
 /// The descriptor tells of that only while it is *armed*: arm it when there is nothing to do, and wait if
 /// [`arm`](Pollable::arm) says so. Nobody pays for a descriptor that is not armed; an armed one costs whoever sends one
-/// system call, as a sleeping thread does.
+/// system call, as a sleeping thread does (two in an `mpmc` ring, if nobody waits for it).
 ///
 /// ```
 /// use std::os::fd::AsFd;
