@@ -58,8 +58,8 @@ pub enum Wake {
     /// A futex on a word that all of one side share.
     #[default]
     Futex,
-    /// A POSIX semaphore of each participant's own: what every POSIX system and every peer in C has. A wake-up costs a
-    /// little more.
+    /// A POSIX semaphore of each participant's own, laid out as 64-bit glibc's `sem_t`, so that a peer in C may `sem_post`
+    /// it. A wake-up costs a little more.
     Semaphore,
 }
 
