@@ -200,6 +200,14 @@ fn unsafe_is_in_the_files_that_allow_it() {
     assert_none("unsafe code in a file without `allow(unsafe_code)`", elsewhere.map(Line::place));
 }
 
+/// The standard library's sleep may never end where signals keep coming: see `sync::nap`.
+#[test]
+fn nothing_sleeps_but_by_a_deadline() {
+    let lines = source();
+    let sleeps = lines.iter().filter(|line| line.code().contains("thread::sleep("));
+    assert_none("a sleep that a storm of signals keeps from ending", sleeps.map(Line::place));
+}
+
 #[test]
 fn nothing_is_left_undone() {
     let lines = source();

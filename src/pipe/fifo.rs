@@ -26,7 +26,6 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl, openat};
@@ -38,6 +37,7 @@ use super::stream::name_of;
 use crate::error::{AddressError, OpenError};
 use crate::layout::Role;
 use crate::segment::Owner;
+use crate::sync::nap;
 
 /// How often to start over when a FIFO disappears between looking and opening. Each round means that others met.
 const ROUNDS: u32 = 1000;
@@ -124,7 +124,7 @@ impl Meeting {
                 Err(TryLockError::WouldBlock) if !self.leads_to(&found) => {}
                 Err(TryLockError::WouldBlock) if looks < LOOKS => {
                     looks += 1;
-                    thread::sleep(Duration::from_millis(1));
+                    nap(Duration::from_millis(1));
                 }
                 Err(TryLockError::WouldBlock) => {
                     let (place, role) = (self.text.clone(), Role::Consumer);

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::thread;
 
 use nix::sys::socket::Shutdown;
 
@@ -15,7 +14,7 @@ use super::outbox::{Mark, Outbox};
 use super::stream::{Halt, Stream};
 use super::{Batch, Claim};
 use crate::error::{OpenError, SendError};
-use crate::sync::{LocalU32, Ordering};
+use crate::sync::{LocalU32, Ordering, nap};
 
 /// Between the first two looks whether a consumer has come to a FIFO; twice as long each time, up to the liveness
 /// interval.
@@ -323,7 +322,7 @@ fn meet<'a>(target: &'a mut Target, settings: &Settings, limit: Limit) -> Result
         } else if limit.is_over() {
             return Err(Stop::Halt(Halt::TimeUp));
         } else {
-            thread::sleep(limit.left().map_or(glance, |left| left.min(glance)));
+            nap(limit.left().map_or(glance, |left| left.min(glance)));
             glance = (2 * glance).min(settings.interval);
         }
     }

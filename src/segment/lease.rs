@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io;
 use std::mem;
 use std::ops::{Deref, Range};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,6 +21,7 @@ use super::lease_table::LEASES;
 use super::process::Home;
 use crate::error::OpenError;
 use crate::layout::call::SignalCall;
+use crate::sync::nap;
 
 /// The byte of the membership lock, which makes "open and join" and "leave and unlink" exclusive. No segment
 /// is that long.
@@ -163,7 +163,7 @@ impl<'a> Membership<'a> {
             if started.elapsed() > MEMBERSHIP_PATIENCE {
                 return Ok(None);
             }
-            thread::sleep(pause);
+            nap(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
         Ok(Some(Membership(file)))

@@ -12,10 +12,9 @@
 use core::cell::UnsafeCell;
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
-use std::thread;
 use std::time::Duration;
 
-use crate::sync::{LocalU32, Ordering};
+use crate::sync::{LocalU32, Ordering, nap};
 
 /// The table of this process.
 pub(crate) static LEASES: Table =
@@ -38,7 +37,7 @@ impl Table {
         // edge: table (acquire)
         while self.locked.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             // Not a yield: a real-time thread would never let the holder run.
-            thread::sleep(PAUSE);
+            nap(PAUSE);
         }
     }
 

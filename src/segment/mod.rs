@@ -28,7 +28,6 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Corrupt, OpenError};
@@ -36,6 +35,7 @@ use crate::layout::call::SignalCall;
 use crate::layout::header::{Header, Plan};
 use crate::layout::participant::{self, Participant, Said};
 use crate::layout::{Kind, Role, Sizes};
+use crate::sync::nap;
 use address::Address;
 use birth::birth;
 pub(crate) use birth::{boot_id, random};
@@ -188,7 +188,7 @@ fn appears(place: &Place) -> Result<bool, OpenError> {
         if place.is_taken()? {
             return Ok(true);
         }
-        thread::sleep(Duration::from_millis(1));
+        nap(Duration::from_millis(1));
     }
     Ok(false)
 }
@@ -292,7 +292,7 @@ fn own_lease(
     let attempts = if sizes.kind() == Kind::Mpmc { REPAIR_PATIENCE } else { 1 };
     for attempt in 0..attempts {
         if attempt > 0 {
-            thread::sleep(Duration::from_millis(1));
+            nap(Duration::from_millis(1));
         }
         if let Some(id) = take_free(&lease, text, sizes.ids(role))? {
             return Ok((lease, id));

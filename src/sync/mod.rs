@@ -21,6 +21,7 @@ mod semaphore;
 mod semaphore;
 
 mod home;
+mod nap;
 
 #[cfg(not(loom))]
 mod membarrier;
@@ -47,6 +48,7 @@ pub(crate) use home::Home;
 #[cfg(loom)]
 pub(crate) use membarrier::no_fence_for_wakers;
 pub(crate) use membarrier::{heavy_fence, light_fence, register};
+pub(crate) use nap::nap;
 pub(crate) use semaphore::Semaphore;
 
 #[cfg(not(loom))]
@@ -88,7 +90,7 @@ fn woken(result: libc::c_long) -> Woken {
         Some(Errno::ETIMEDOUT) => return Woken::TimedOut,
         None | Some(Errno::EAGAIN | Errno::EINTR) => {}
         // The system, or a filter, allows no such sleep: look now and then, at little cost.
-        Some(_) => std::thread::sleep(NAP),
+        Some(_) => nap(NAP),
     }
     Woken::LookAgain
 }

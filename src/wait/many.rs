@@ -1,10 +1,9 @@
 //! One sleep at several bells.
 
 use core::time::Duration;
-use std::thread;
 
 use super::bell::{Sleeper, announce_on_all};
-use crate::sync::{Awaited, sleep_on_any};
+use crate::sync::{Awaited, nap, sleep_on_any};
 
 /// How often to look where there is no such sleep, or not on so many words.
 const PACE: Duration = Duration::from_millis(1);
@@ -22,7 +21,7 @@ pub(crate) fn sleep_at_any<T>(
         let bells = sleepers.iter().map(|sleeper| sleeper.bell);
         let awaited: Vec<_> = bells.zip(&words).map(|(bell, word)| Awaited::new(&bell.word, *word)).collect();
         if !sleep_on_any(&awaited, deadline) {
-            thread::sleep(PACE);
+            nap(PACE);
         }
         found = look();
     }
