@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use super::{consumers_counted, create, inspect, is_gone, runner, send, signal, stuck, work};
+use super::{consumers_counted, create, inspect, is_any_pending, is_gone, runner, send, signal, stuck, work};
 use crate::common::{Name, Running, assert_exit, assert_says, holding, numbered_lines, ringway, text, until};
 
 #[test]
@@ -34,7 +34,9 @@ fn asked_again_a_worker_passes_it_on_and_the_job_goes_to_another() {
     send(&name, b"job\n");
     let (mut worker, command) = stuck(&name, "echo $$; exec sleep 1000");
     signal(&mut worker, Signal::SIGTERM);
-    signal(&mut worker, Signal::SIGINT);
+    // SIGINT would do, too, but a process that a shell has started in the background ignores it.
+    until("the first signal is taken", || !is_any_pending(&mut worker));
+    signal(&mut worker, Signal::SIGTERM);
     let ended = worker.finish();
     assert!(ended.status.signal().is_some(), "{}", text(&ended.stderr));
     assert!(text(&ended.stderr).contains("another worker"), "{}", text(&ended.stderr));

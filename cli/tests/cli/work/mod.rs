@@ -55,6 +55,13 @@ fn signal(running: &mut Running, signal: Signal) {
     kill(Pid::from_raw(running.child().id().cast_signed()), signal).expect("kill");
 }
 
+/// Is a signal on its way that the process has not taken yet?
+fn is_any_pending(running: &mut Running) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", running.child().id())).expect("it runs");
+    let mut pending = status.lines().filter_map(|line| line.strip_prefix("ShdPnd:"));
+    pending.any(|signals| signals.trim().bytes().any(|digit| digit != b'0'))
+}
+
 /// Has the process `pid` ended?
 fn is_gone(pid: Pid) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
