@@ -5,6 +5,7 @@
 pub mod model;
 
 mod channel;
+pub mod connect;
 mod error;
 mod frame;
 pub mod handover;
@@ -22,7 +23,8 @@ mod wait;
 pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};
 pub use channel::{inspect, mpmc, spsc};
 pub use error::{
-    AddressError, Corrupt, HandoverError, OpenError, RecvError, SendError, SignalError, SyncError,
+    AddressError, ConnectError, Corrupt, HandoverError, OpenError, RecvError, SendError, SignalError,
+    SyncError,
 };
 pub use layout::participant::Counters;
 pub use layout::{Kind, Role, Wake};

@@ -43,7 +43,7 @@ const ROOM: usize = 256 << 10;
 
 /// Why nothing was read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// The limit has come.
     TimeUp,
     /// Nobody reads there any more.
@@ -64,7 +64,7 @@ enum Kind {
 
 /// A descriptor of a pipe, FIFO or socket.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     fd: OwnedFd,
     kind: Kind,
     /// Does the kernel know `RWF_NOWAIT` here? It does until it says otherwise.
@@ -95,7 +95,7 @@ impl Stream {
     }
 
     /// A socket from elsewhere.
-    pub(super) fn adopt_socket(fd: OwnedFd, place: &str) -> Result<Stream, OpenError> {
+    pub(crate) fn adopt_socket(fd: OwnedFd, place: &str) -> Result<Stream, OpenError> {
         check_is_socket(&fd, place)?;
         Ok(Stream::new(fd, Kind::Socket))
     }
@@ -105,7 +105,7 @@ impl Stream {
     }
 
     /// Reads what is there; waits for something until the limit. 0: nobody writes there any more, or, in a FIFO, yet.
-    pub(super) fn read(&mut self, into: &mut [u8], limit: Limit) -> Result<usize, Halt> {
+    pub(crate) fn read(&mut self, into: &mut [u8], limit: Limit) -> Result<usize, Halt> {
         loop {
             match self.try_read(into, matches!(limit, Limit::Never)) {
                 Ok(count) => return Ok(count),
@@ -118,7 +118,7 @@ impl Stream {
     }
 
     /// Writes the beginning of `parts`, with one system call that takes anything; waits for that until the limit.
-    pub(super) fn write(&mut self, parts: &[IoSlice<'_>], limit: Limit) -> Result<usize, Halt> {
+    pub(crate) fn write(&mut self, parts: &[IoSlice<'_>], limit: Limit) -> Result<usize, Halt> {
         loop {
             match self.try_write(parts, matches!(limit, Limit::Never)) {
                 Ok(count) => return Ok(count),
@@ -250,6 +250,12 @@ impl Stream {
             // It fails when the other side is gone, and nothing is left to be told.
             let _ = shutdown(self.fd.as_raw_fd(), how);
         }
+    }
+}
+
+impl From<Stream> for OwnedFd {
+    fn from(stream: Stream) -> OwnedFd {
+        stream.fd
     }
 }
 

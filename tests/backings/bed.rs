@@ -8,8 +8,8 @@ use ringway::spsc::{Consumer, Options, Producer};
 use ringway::{Address, OpenError};
 use tempfile::TempDir;
 
+use crate::common::host::Host;
 use crate::common::names::Name;
-use crate::hosted::Host;
 
 /// A ring's place and the options it is attached with.
 pub struct Bed {

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod connected;
 mod exec;
 mod filter;
 mod filtered;
@@ -36,6 +37,7 @@ use ringway::OpenError;
 #[test]
 fn role() {
     let roles = [
+        connected::ROLES.as_slice(),
         exec::ROLES.as_slice(),
         filtered::ROLES.as_slice(),
         handed::ROLES.as_slice(),

@@ -1,0 +1,111 @@
+//! The verbs, whatever carries the messages.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use ringway::{RecvError, SendError, connect, mpmc, pipe, spsc};
+
+/// A tag and a message.
+pub type Received = (u16, Vec<u8>);
+
+/// A sending end.
+pub trait Tx: Send + Debug {
+    fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError>;
+    fn send(&mut self, message: &[u8]) -> Result<(), SendError>;
+    fn try_send(&mut self, message: &[u8]) -> Result<(), SendError>;
+    fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError>;
+    /// Claims room for `room` bytes and sends `message` in them, which is at most as long.
+    fn fill(&mut self, room: usize, tag: u16, message: &[u8]) -> Result<(), SendError>;
+    /// Claims room and does not use it.
+    fn abort(&mut self, room: usize) -> Result<(), SendError>;
+    /// Sends all of these together.
+    fn send_all(&mut self, messages: &[Received]) -> Result<(), SendError>;
+    fn largest(&self) -> usize;
+}
+
+/// A receiving end.
+pub trait Rx: Send + Debug {
+    fn recv(&mut self) -> Result<Received, RecvError>;
+    fn try_recv(&mut self) -> Result<Received, RecvError>;
+    fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, RecvError>;
+    /// Whatever is there.
+    fn drain(&mut self) -> Result<Vec<Received>, RecvError>;
+}
+
+macro_rules! ends {
+    ($producer:ty, $consumer:ty) => {
+        impl Tx for $producer {
+            fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+                self.send_tagged(tag, message)
+            }
+
+            fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+                self.send(message)
+            }
+
+            fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
+                self.try_send(message)
+            }
+
+            fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+                self.send_timeout(message, timeout)
+            }
+
+            fn fill(&mut self, room: usize, tag: u16, message: &[u8]) -> Result<(), SendError> {
+                let mut claim = self.claim(room)?;
+                assert_eq!(claim.len(), room);
+                claim[..message.len()].copy_from_slice(message);
+                claim.truncate(message.len());
+                claim.set_tag(tag);
+                claim.commit()
+            }
+
+            fn abort(&mut self, room: usize) -> Result<(), SendError> {
+                self.claim(room).map(|mut claim| claim.fill(0xee))
+            }
+
+            fn send_all(&mut self, messages: &[Received]) -> Result<(), SendError> {
+                let mut batch = self.batch()?;
+                assert!(batch.is_empty());
+                for (tag, message) in messages {
+                    batch.push_tagged(*tag, message)?;
+                }
+                assert_eq!(batch.len(), messages.len());
+                batch.commit()
+            }
+
+            fn largest(&self) -> usize {
+                self.largest()
+            }
+        }
+
+        impl Rx for $consumer {
+            fn recv(&mut self) -> Result<Received, RecvError> {
+                self.recv().map(|message| (message.tag(), message.to_vec()))
+            }
+
+            fn try_recv(&mut self) -> Result<Received, RecvError> {
+                self.try_recv().map(|message| (message.tag(), message.to_vec()))
+            }
+
+            fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, RecvError> {
+                self.recv_timeout(timeout).map(|message| (message.tag(), message.to_vec()))
+            }
+
+            fn drain(&mut self) -> Result<Vec<Received>, RecvError> {
+                let mut drain = self.drain()?;
+                let mut all = Vec::new();
+                while let Some(message) = drain.next() {
+                    let message = message?;
+                    all.push((message.tag(), message.to_vec()));
+                }
+                Ok(all)
+            }
+        }
+    };
+}
+
+ends!(spsc::Producer, spsc::Consumer);
+ends!(mpmc::Producer, mpmc::Consumer);
+ends!(pipe::Producer, pipe::Consumer);
+ends!(connect::Producer, connect::Consumer);
