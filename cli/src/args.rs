@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use parse_size::Config;
+use ringway::connect::{self, At};
 use ringway::spsc::{self, Options};
-use ringway::{Address, Owner, Wait, Wake};
+use ringway::{Address, AddressError, Owner, Wait, Wake};
 
 use crate::bench::{BenchArgs, RoleArgs};
 use crate::demo::{DemoArgs, DemoRoleArgs};
@@ -27,12 +28,17 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Send standard input through a ring; its end ends the stream
+    /// Send standard input through a ring, a FIFO or a socket; its end ends the stream
     #[command(after_help = EXIT_CODES)]
     Send(SendArgs),
-    /// Write what comes out of a ring to standard output
+    /// Write what comes out of a ring, a FIFO or a socket to standard output
     #[command(after_help = EXIT_CODES)]
     Recv(RecvArgs),
+    /// Pass messages on from one address to another
+    ///
+    /// A program that writes ringway's frames to its standard output feeds a ring by `program | ringway pipe stdio: shm:camera`.
+    #[command(after_help = EXIT_CODES)]
+    Pipe(PipeArgs),
     /// Share jobs among workers: many senders, one queue, many workers
     Work(WorkArgs),
     /// Make a ring ahead of its first use
@@ -63,18 +69,21 @@ pub struct RingAddress {
     pub address: Address,
 }
 
+/// Where a stream goes, or comes from.
+#[derive(Debug, Args)]
+pub struct StreamAddress {
+    /// `camera` or `shm:camera` (shared memory), `file:/path` (a mapped file), `fd:N` (an inherited descriptor), `auto:camera` or
+    /// `auto:/path` (whatever is best, chosen with the other side), `fifo:/path`, `unix:/path` (a socket), `stdio:`
+    #[arg(value_name = "ADDRESS", value_parser = stream_address)]
+    pub address: At,
+}
+
 /// What a new ring is like; an existing one keeps what it was made with.
 #[derive(Debug, Args)]
 pub struct RingArgs {
-    /// Bytes of the ring, rounded up to a power of two; a message may take almost half of them
-    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = size)]
-    pub size: usize,
-    /// Permission bits of the ring, octal
-    #[arg(long, value_name = "OCTAL", default_value = "600", value_parser = mode)]
-    pub mode: u32,
-    /// Whose ring to trust: `me`, `anyone`, or a numeric user id
-    #[arg(long, value_name = "WHO", default_value = "me", value_parser = owner)]
-    pub owner: Owner,
+    /// What any connection can be told.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     /// Keep the ring when both sides have left and it is empty
     #[arg(long)]
     pub persist: bool,
@@ -93,9 +102,9 @@ impl RingArgs {
     /// The library's options for a ring like this.
     pub fn options(&self) -> Options {
         spsc::options()
-            .size(self.size)
-            .mode(self.mode)
-            .owner(self.owner)
+            .size(self.connection.size)
+            .mode(self.connection.mode)
+            .owner(self.connection.owner)
             .persist(self.persist)
             .durable(self.durable)
             .wake(self.wake.into())
@@ -106,9 +115,9 @@ impl RingArgs {
 /// What both ends of a stream can be told.
 #[derive(Debug, Args)]
 pub struct StreamArgs {
-    /// The ring.
+    /// Where to, or from.
     #[command(flatten)]
-    pub at: RingAddress,
+    pub at: StreamAddress,
     /// How the stream becomes messages.
     #[command(flatten)]
     pub framing: FramingArgs,
@@ -190,6 +199,47 @@ pub struct RecvArgs {
     /// What both ends share.
     #[command(flatten)]
     pub stream: StreamArgs,
+}
+
+/// `ringway pipe`.
+#[derive(Debug, Args)]
+pub struct PipeArgs {
+    /// Where messages come from: an address as `ringway send` and `recv` take it
+    #[arg(value_parser = stream_address)]
+    pub from: At,
+    /// Where they go
+    #[arg(value_parser = stream_address)]
+    pub to: At,
+    /// What is made, should this command make it.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Give up when nothing moved for this long, such as 5s or 200ms
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
+    /// No progress line (there is none either when standard error is not a terminal)
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What a connection can be told.
+#[derive(Debug, Args)]
+pub struct ConnectionArgs {
+    /// Bytes of a ring that is made, rounded up to a power of two; a message may take almost half of them
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = size)]
+    pub size: usize,
+    /// Permission bits of what is made, octal
+    #[arg(long, value_name = "OCTAL", default_value = "600", value_parser = mode)]
+    pub mode: u32,
+    /// Whom to trust: `me`, `anyone`, or a numeric user id
+    #[arg(long, value_name = "WHO", default_value = "me", value_parser = owner)]
+    pub owner: Owner,
+}
+
+impl ConnectionArgs {
+    /// The library's options.
+    pub fn options(&self) -> connect::Options {
+        connect::options().size(self.size).mode(self.mode).owner(self.owner)
+    }
 }
 
 /// `ringway create`.
@@ -279,6 +329,11 @@ impl From<WakeArg> for Wake {
             WakeArg::Semaphore => Self::Semaphore,
         }
     }
+}
+
+/// An address of a stream. A bare name is that of a ring, as it is to every other command.
+pub fn stream_address(text: &str) -> Result<At, AddressError> {
+    if text.contains(':') { text.parse() } else { text.parse().map(At::Ring) }
 }
 
 /// Reads a number of bytes such as `4096`, `64K` or `1GiB`; K, M and G are powers of 1024. Zero is none of them.

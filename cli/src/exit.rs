@@ -7,7 +7,8 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ringway::{Address, OpenError, RecvError, SendError};
+use ringway::connect::At;
+use ringway::{Address, ConnectError, OpenError, RecvError, SendError};
 use thiserror::Error;
 
 /// The exit codes, as `ringway --help` lists them.
@@ -105,6 +106,56 @@ impl Failure {
         }
     }
 
+    /// Why a stream into a connection stopped.
+    pub fn of_connected_send(at: &At, error: &SendError) -> Self {
+        match (at, error) {
+            (At::Ring(address), _) => Self::of_send(address, error),
+            (_, SendError::Closed) => Self::new(
+                Exit::Closed,
+                format!("{at}: the receiver said goodbye before the end of the stream"),
+            ),
+            (_, SendError::PeerDead) => {
+                let line =
+                    format!("{at}: the receiver died before the end of the stream; start both sides again");
+                Self::new(Exit::PeerDead, line)
+            }
+            (_, SendError::TimedOut) => Self::new(Exit::TimedOut, format!("{at}: {error}; {RAISE}")),
+            (_, SendError::Corrupt(_)) => Self::new(Exit::Corrupt, format!("{at}: {error}")),
+            _ => Self::new(Exit::Error, format!("{at}: {error}")),
+        }
+    }
+
+    /// Why a stream out of a connection stopped before its end.
+    pub fn of_connected_recv(at: &At, error: &RecvError) -> Self {
+        match (at, error) {
+            (At::Ring(address), _) => Self::of_recv(address, error),
+            (_, RecvError::PeerDead) => {
+                let line = format!(
+                    "{at}: the sender died before the end of the stream; all that came was written; start both sides again"
+                );
+                Self::new(Exit::PeerDead, line)
+            }
+            (_, RecvError::TimedOut) => Self::new(Exit::TimedOut, format!("{at}: {error}; {RAISE}")),
+            (_, RecvError::Corrupt(_)) => Self::new(Exit::Corrupt, format!("{at}: {error}")),
+            _ => Self::new(Exit::Error, format!("{at}: {error}")),
+        }
+    }
+
+    /// An option that a connection cannot have.
+    pub fn only_for_rings(option: &str, at: &At) -> Self {
+        let line =
+            format!("{option} is for rings with a name (shm:, file:, fd:), and {at} is none; leave it out");
+        Self::new(Exit::Usage, line)
+    }
+
+    /// A bridge from an address to itself.
+    pub fn same_address(at: &At) -> Self {
+        Self::new(
+            Exit::Usage,
+            format!("{at} is where messages come from and where they go; name two addresses"),
+        )
+    }
+
     /// Why the queue at `address` took no more jobs.
     pub fn of_work_send(address: &Address, error: &SendError) -> Self {
         match error {
@@ -194,6 +245,17 @@ impl Failure {
 pub fn warn(line: &str) {
     let label = console::style("warning:").yellow().bold().for_stderr();
     eprintln!("{label} {line}");
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let exit = match error {
+            ConnectError::Open(error) => return error.into(),
+            ConnectError::Nobody { .. } => Exit::TimedOut,
+            _ => Exit::Ring,
+        };
+        Self::new(exit, error.to_string())
+    }
 }
 
 impl From<OpenError> for Failure {

@@ -6,6 +6,8 @@
 mod admin;
 mod args;
 mod bench;
+mod bridge;
+mod connected;
 mod demo;
 mod exit;
 mod framing;
@@ -35,6 +37,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Send(args) => send::run(args),
         Command::Recv(args) => recv::run(args),
+        Command::Pipe(args) => bridge::run(args),
         Command::Work(args) => work::run(args),
         Command::Create(args) => admin::create(args),
         Command::Ls(args) => admin::list(args),

@@ -12,11 +12,12 @@ use std::mem;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use ringway::connect::{At, Consumer};
 use ringway::inspect::{self, ParticipantReport};
-use ringway::spsc::Consumer;
-use ringway::{Address, Peer, RecvError, Role};
+use ringway::{Address, Peer, RecvError, Role, spsc};
 
-use crate::args::RecvArgs;
+use crate::args::{RecvArgs, StreamArgs};
+use crate::connected::note_fallback;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::progress::{Progress, note_huge_pages, note_recovery};
@@ -49,11 +50,12 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// What to report, for the ring at `address`.
-    pub fn at(&self, address: &Address) -> Failure {
-        match self {
-            Self::Ring(error) => Failure::of_recv(address, error),
-            Self::Sink(error) => Failure::of_output(error),
+    /// What to report, for a stream from this address.
+    pub fn at(&self, at: &At) -> Failure {
+        match (self, at) {
+            (Self::Ring(error), At::Ring(address)) => Failure::of_recv(address, error),
+            (Self::Ring(error), at) => Failure::of_connected_recv(at, error),
+            (Self::Sink(error), _) => Failure::of_output(error),
         }
     }
 }
@@ -67,17 +69,35 @@ impl From<RecvError> for Stop {
 /// Runs `ringway recv`.
 pub fn run(args: &RecvArgs) -> Result<(), Failure> {
     let stream = &args.stream;
-    let address = &stream.at.address;
+    let at = &stream.at.address;
     let mut output = Output::stdout(stream.framing.framing()).map_err(|error| Failure::of_output(&error))?;
-    let past = past_sender(address);
-    let mut rx = stream.options().consumer(address)?;
+    let (mut rx, past) = match at {
+        At::Ring(address) => {
+            let past = past_sender(address);
+            (attach(stream, address)?.into(), past)
+        }
+        at => {
+            stream.check_connection(at)?;
+            (stream.connection().consumer(at)?, None)
+        }
+    };
+    note_fallback(stream.quiet, at, rx.transport());
+    let progress = Progress::start("received", stream.quiet);
+    let awaited = match at {
+        At::Ring(address) => await_sender(address, past, stream.timeout),
+        _ => Ok(()),
+    };
+    let outcome = awaited.and_then(|()| pump(&mut rx, &mut output, stream.timeout, &progress));
+    progress.finish();
+    outcome.map_err(|stop| stop.at(at))
+}
+
+/// Attaches to the ring at `address`.
+fn attach(stream: &StreamArgs, address: &Address) -> Result<spsc::Consumer, Failure> {
+    let rx = stream.options().consumer(address)?;
     note_huge_pages(stream, &rx.geometry());
     note_recovery(stream, rx.recovery());
-    let progress = Progress::start("received", stream.quiet);
-    let outcome = await_sender(address, past, stream.timeout)
-        .and_then(|()| pump(&mut rx, &mut output, stream.timeout, &progress));
-    progress.finish();
-    outcome.map_err(|stop| stop.at(address))
+    Ok(rx)
 }
 
 /// Process and start time of a sender.

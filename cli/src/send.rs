@@ -11,10 +11,12 @@ use std::mem;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use ringway::connect::At;
 use ringway::spsc::Producer;
 use ringway::{Address, Peer, SendError};
 
 use crate::args::SendArgs;
+use crate::connected;
 use crate::exit::{Exit, Failure};
 use crate::framing::{Framing, FramingError, Splitter, UNTERMINATED};
 use crate::input::{Buffer, Input};
@@ -30,12 +32,19 @@ const GLANCE: Duration = Duration::from_millis(5);
 const CHUNK: usize = 64 << 10;
 
 /// Bytes read at once where messages have to be found in the input.
-const READ_AHEAD: usize = 256 << 10;
+pub const READ_AHEAD: usize = 256 << 10;
 
 /// Runs `ringway send`.
 pub fn run(args: &SendArgs) -> Result<(), Failure> {
+    match &args.stream.at.address {
+        At::Ring(address) => send(args, address),
+        at => connected::send(args, at),
+    }
+}
+
+/// Sends into the ring at `address`.
+fn send(args: &SendArgs, address: &Address) -> Result<(), Failure> {
     let stream = &args.stream;
-    let address = &stream.at.address;
     let input = Input::stdin().map_err(|error| Failure::of_input(&error))?;
     let mut tx = stream.options().producer(address)?;
     note_huge_pages(stream, &tx.geometry());
@@ -106,8 +115,7 @@ impl<'a> Feed<'a> {
     pub fn stream(mut self, framing: Framing) -> Result<Option<Failure>, Failure> {
         let largest = self.tx.largest();
         match framing {
-            Framing::Chunk(Some(chunk)) if chunk > largest => Err(chunk_too_large(chunk, largest)),
-            Framing::Chunk(chunk) => self.stream_chunks(chunk.unwrap_or(CHUNK.min(largest))),
+            Framing::Chunk(chunk) => self.stream_chunks(chunk_len(chunk, largest)?),
             Framing::Lines => self.stream_messages(Splitter::lines(largest)),
             Framing::LengthPrefixed => self.stream_messages(Splitter::length_prefixed(largest)),
         }?;
@@ -261,17 +269,22 @@ fn departure(tx: &Producer) -> Option<SendError> {
     }
 }
 
-/// What to report for chunks that the ring cannot take.
-fn chunk_too_large(chunk: usize, largest: usize) -> Failure {
-    let line = format!(
-        "chunks of {chunk} bytes do not fit, the ring takes messages of {largest}; \
-         lower --chunk, or create the ring with a larger --size"
-    );
-    Failure::new(Exit::Usage, line)
+/// Bytes of a chunk, of which `asked` were asked for, where the largest message has `largest`.
+pub fn chunk_len(asked: Option<usize>, largest: usize) -> Result<usize, Failure> {
+    match asked {
+        Some(chunk) if chunk > largest => {
+            let line = format!(
+                "chunks of {chunk} bytes do not fit, the ring takes messages of {largest}; \
+                 lower --chunk, or create the ring with a larger --size"
+            );
+            Err(Failure::new(Exit::Usage, line))
+        }
+        asked => Ok(asked.unwrap_or(CHUNK.min(largest))),
+    }
 }
 
 /// What to report when the input cannot be cut into messages.
-fn bad_input(error: &FramingError) -> Failure {
+pub fn bad_input(error: &FramingError) -> Failure {
     let exit = match error {
         FramingError::TooLong { .. } => Exit::Usage,
         FramingError::Truncated { .. } => Exit::Error,

@@ -3,7 +3,7 @@
 use core::ops::Deref;
 use core::time::Duration;
 
-use super::Transport;
+use super::{Carrier, Transport};
 use crate::channel::spsc;
 use crate::error::RecvError;
 use crate::pipe;
@@ -106,6 +106,14 @@ impl Consumer {
 
     /// Says goodbye; the same as dropping the consumer.
     pub fn close(self) {}
+}
+
+/// The ring of a name or descriptor, used as a connection is.
+impl From<spsc::Consumer> for Consumer {
+    fn from(rx: spsc::Consumer) -> Consumer {
+        let transport = Transport::named(Carrier::Ring(rx.geometry().backing));
+        Consumer::ring(rx, transport)
+    }
 }
 
 /// A message, borrowed in place. Dropping it releases it.

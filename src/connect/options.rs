@@ -8,14 +8,13 @@ use super::meet::{Meeting, Point};
 use super::talk::{Agreed, Failure, Talk};
 use super::transport::{Carrier, Transport};
 use super::{Consumer, Producer};
-use crate::channel::{Backing, spsc};
+use crate::channel::spsc;
 use crate::error::{ConnectError, OpenError};
 use crate::layout::Role;
 use crate::pipe;
 use crate::pipe::limit::Limit;
 use crate::pipe::stream::Stream;
 use crate::segment::Owner;
-use crate::segment::address::Address;
 use crate::wait::Wait;
 
 /// How long the other side may be silent when two agree on a transport.
@@ -133,10 +132,7 @@ impl Options {
             At::Name(name) => self.meet_consumer(Point::Name(name), &text, self.using),
             At::Path(path) => self.meet_consumer(Point::Path(path), &text, self.using),
             At::Unix(path) => self.meet_consumer(Point::Path(path), &text, Using::Socket),
-            At::Ring(address) => {
-                let transport = ring_at(&address);
-                Ok(Producer::ring(self.ring.producer(&address)?, transport))
-            }
+            At::Ring(address) => Ok(self.ring.producer(&address)?.into()),
             At::Fifo(path) => {
                 Ok(Producer::stream(self.stream.producer(path)?, Transport::named(Carrier::Fifo)))
             }
@@ -163,10 +159,7 @@ impl Options {
             At::Name(name) => self.meet_producer(Point::Name(name), &text, self.using),
             At::Path(path) => self.meet_producer(Point::Path(path), &text, self.using),
             At::Unix(path) => self.meet_producer(Point::Path(path), &text, Using::Socket),
-            At::Ring(address) => {
-                let transport = ring_at(&address);
-                Ok(Consumer::ring(self.ring.consumer(&address)?, transport))
-            }
+            At::Ring(address) => Ok(self.ring.consumer(&address)?.into()),
             At::Fifo(path) => {
                 Ok(Consumer::stream(self.stream.consumer(path)?, Transport::named(Carrier::Fifo)))
             }
@@ -237,12 +230,4 @@ impl Options {
 /// Who asked for the socket is not told why it is not memory.
 fn named_or(transport: Transport, using: Using) -> Transport {
     if using == Using::Socket { Transport::named(Carrier::Socket) } else { transport }
-}
-
-fn ring_at(address: &Address) -> Transport {
-    Transport::named(Carrier::Ring(match address {
-        Address::Shm(_) => Backing::Shm,
-        Address::File(_) => Backing::File,
-        Address::Fd(_) => Backing::Fd,
-    }))
 }

@@ -3,7 +3,7 @@
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
-use super::Transport;
+use super::{Carrier, Transport};
 use crate::channel::spsc;
 use crate::error::SendError;
 use crate::pipe;
@@ -144,6 +144,14 @@ impl Producer {
 
     /// Says goodbye; the same as dropping the producer.
     pub fn close(self) {}
+}
+
+/// The ring of a name or descriptor, used as a connection is.
+impl From<spsc::Producer> for Producer {
+    fn from(tx: spsc::Producer) -> Producer {
+        let transport = Transport::named(Carrier::Ring(tx.geometry().backing));
+        Producer::ring(tx, transport)
+    }
 }
 
 /// Room for one message, to be filled in place. Dropping it aborts: nothing is sent.

@@ -114,11 +114,11 @@ fn consume(args: &DemoRoleArgs) -> Result<Mark> {
     match &args.ring {
         Some(address) => {
             let past = past_sender(address);
-            let mut rx = spsc::options().size(args.size).consumer(address)?;
+            let mut rx = spsc::options().size(args.size).consumer(address)?.into();
             eprintln!("{READY}");
             await_sender(address, past, Some(PATIENCE))
                 .and_then(|()| pump(&mut rx, &mut check, Some(PATIENCE), &Progress::none()))
-                .map_err(|stop| stop.at(address))?;
+                .map_err(|stop| stop.at(&address.clone().into()))?;
         }
         None => consume_from_pipe(args.chunk, &mut check)?,
     }

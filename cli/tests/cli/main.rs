@@ -3,6 +3,7 @@
 mod admin;
 mod bench;
 mod common;
+mod connected;
 mod crash;
 mod ends;
 mod stream;
