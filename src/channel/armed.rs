@@ -206,6 +206,10 @@ mod tests {
             self.rx.lie_down()
         }
 
+        fn is_beside(&self) -> bool {
+            Waiter::is_beside(&self.rx)
+        }
+
         fn seat(&self) -> Seat {
             self.rx.seat()
         }

@@ -99,7 +99,7 @@ impl Endpoint {
         if !register() {
             bells.into_iter().for_each(bell::make_symmetric);
         }
-        self.line.attach(std::process::id(), start_time());
+        self.line.attach(std::process::id(), start_time(), processor());
     }
 
     /// Says goodbye, and then `tell`s the peers.
@@ -241,8 +241,7 @@ impl Endpoint {
         others: impl Iterator<Item = Shared<Participant>>,
     ) -> Patience {
         self.waits.set(self.waits.get() + 1);
-        self.say_processor();
-        self.is_crowded.set(self.patience.how == Wait::Adaptive && !self.is_beside(others));
+        self.is_crowded.set(!self.is_beside(others) && self.patience.how == Wait::Adaptive);
         let spin = match self.patience.how {
             Wait::Adaptive if self.is_crowded.get() => Duration::ZERO,
             Wait::Adaptive => self.budget.next(),
@@ -253,8 +252,10 @@ impl Endpoint {
         Patience { began, spin, deadline, ..self.patience }
     }
 
-    /// Does one of the `others` run on another processor than this participant, as far as they have said where they run?
-    fn is_beside(&self, mut others: impl Iterator<Item = Shared<Participant>>) -> bool {
+    /// Does one of the `others` run on another processor than this participant, as far as they have said where they run? Says where
+    /// this one does.
+    pub(crate) fn is_beside(&self, mut others: impl Iterator<Item = Shared<Participant>>) -> bool {
+        self.say_processor();
         let here = self.line.processor();
         others.any(|line| line.processor().is_none_or(|there| Some(there) != here))
     }

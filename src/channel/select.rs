@@ -69,7 +69,8 @@ impl Select {
         Select { order, wait: Wait::default(), next: 0 }
     }
 
-    /// How to wait, whatever the rings' own handles would do; [`Wait::Adaptive`] spins for at most 25 µs here.
+    /// How to wait, whatever the rings' own handles would do; [`Wait::Adaptive`] spins for at most 25 µs here, and
+    /// not at all where everybody who is waited for was last seen on this processor.
     #[must_use]
     pub fn how(mut self, wait: Wait) -> Select {
         self.wait = wait;
@@ -130,8 +131,8 @@ impl Select {
     fn spin(&mut self, rings: &mut [&mut dyn Source], deadline: Duration) -> Option<usize> {
         let spin = match self.wait {
             Wait::Spin => Duration::MAX,
-            Wait::Adaptive => SPIN,
-            Wait::Park => return self.check(rings),
+            Wait::Adaptive if rings.iter().any(|ring| ring.is_beside()) => SPIN,
+            Wait::Adaptive | Wait::Park => return self.check(rings),
         };
         let until = now().saturating_add(spin).min(deadline);
         loop {
@@ -163,5 +164,72 @@ impl Select {
             ring.pass_on();
         }
         ready
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::endpoint::Seat;
+    use super::super::spsc;
+    use super::super::waiter::Waiter;
+    use super::*;
+
+    /// A consumer that counts how often it is looked at before it lies down for the first time.
+    struct Counted {
+        rx: spsc::Consumer,
+        is_beside: bool,
+        looks: u32,
+        looks_before_sleep: Option<u32>,
+    }
+
+    impl Waiter for Counted {
+        fn is_home(&self) -> bool {
+            self.rx.is_home()
+        }
+
+        fn look(&mut self) -> bool {
+            self.looks += 1;
+            self.rx.look()
+        }
+
+        fn check(&mut self) -> bool {
+            self.rx.check()
+        }
+
+        fn lie_down(&mut self) -> Duration {
+            self.looks_before_sleep.get_or_insert(self.looks);
+            self.rx.lie_down()
+        }
+
+        fn is_beside(&self) -> bool {
+            self.is_beside
+        }
+
+        fn seat(&self) -> Seat {
+            self.rx.seat()
+        }
+
+        fn rise(&self) {
+            Waiter::rise(&self.rx);
+        }
+
+        fn pass_on(&mut self) {
+            Waiter::pass_on(&mut self.rx);
+        }
+    }
+
+    fn looks_before_sleep(is_beside: bool, how: Wait) -> u32 {
+        let (_tx, rx) = spsc::pair().expect("a pair");
+        let mut counted = Counted { rx, is_beside, looks: 0, looks_before_sleep: None };
+        let ready = Select::fair().how(how).wait_timeout(&mut [&mut counted], Duration::from_millis(2));
+        assert_eq!(ready, None);
+        counted.looks_before_sleep.expect("it slept")
+    }
+
+    #[test]
+    fn it_spins_only_for_whom_runs_elsewhere() {
+        assert!(looks_before_sleep(true, Wait::Adaptive) >= POLLS);
+        assert_eq!(looks_before_sleep(false, Wait::Adaptive), 0);
+        assert_eq!(looks_before_sleep(true, Wait::Park), 0);
     }
 }

@@ -22,6 +22,8 @@ pub(crate) trait Waits {
     fn wanted(&mut self) -> Self::Wanted<'_>;
     /// The end that waits.
     fn endpoint(&self) -> &Endpoint;
+    /// Does anybody for whom it waits run on another processor?
+    fn is_beside(&self) -> bool;
     /// Notes that this end does not sleep any more.
     fn rise(&self) {}
     /// This end was woken, and does not take what it was woken for at once: wakes another in its place.
@@ -39,6 +41,8 @@ pub trait Waiter {
     fn check(&mut self) -> bool;
     /// Notes a coming sleep; when it is to end at the latest, for the next check.
     fn lie_down(&mut self) -> Duration;
+    /// Is it of use to look for a while: does anybody for whom it waits run on another processor?
+    fn is_beside(&self) -> bool;
     /// Where it waits.
     fn seat(&self) -> Seat;
     /// Notes that it does not sleep any more.
@@ -84,6 +88,10 @@ impl<W: Waits> Waiter for W {
         let again = wanted.check_again(interval);
         drop(wanted);
         self.endpoint().due_within(again, now())
+    }
+
+    fn is_beside(&self) -> bool {
+        Waits::is_beside(self)
     }
 
     fn seat(&self) -> Seat {

@@ -144,12 +144,12 @@ pub struct Counters {
 
 impl Entry {
     /// Says that a participant is here. It holds the lease already.
-    pub(crate) fn attach(&self, pid: u32, started: u64) {
+    pub(crate) fn attach(&self, pid: u32, started: u64, processor: Option<u32>) {
         self.pid.store(pid, Ordering::Relaxed);
         self.started.store(started, Ordering::Relaxed);
         self.store_traffic(0, 0);
         self.marks.store(0, Ordering::Relaxed);
-        self.processor.store(0, Ordering::Relaxed);
+        self.processor.store(processor.map_or(0, |processor| processor + 1), Ordering::Relaxed);
         self.call.store(0, Ordering::Relaxed);
         self.semaphore.init();
         self.store_waits(0, 0, 0);
@@ -308,19 +308,19 @@ mod tests {
     fn a_zeroed_line_has_said_nothing() {
         let line = Participant::default();
         assert_eq!(line.said(), Said::Nothing);
-        line.attach(7, 9);
+        line.attach(7, 9, None);
         assert_eq!((line.said(), line.pid(), line.started()), (Said::Attached, 7, 9));
         line.close();
         assert_eq!(line.said(), Said::Closed);
         line.bury();
         assert_eq!(line.said(), Said::Closed, "who has said goodbye did not die");
-        line.attach(8, 9);
+        line.attach(8, 9, None);
         line.leave_messages();
         line.close();
         assert!(line.may_have_left());
         line.bury();
         assert!(line.said() == Said::Closed && !line.may_have_left());
-        line.attach(9, 9);
+        line.attach(9, 9, None);
         line.bury();
         assert_eq!(line.said(), Said::Buried);
         line.forgive();

@@ -419,6 +419,10 @@ impl Waits for Consumer {
         &self.end
     }
 
+    fn is_beside(&self) -> bool {
+        self.end.is_beside()
+    }
+
     fn rise(&self) {
         self.end.line.set_asleep(false);
     }

@@ -281,6 +281,11 @@ impl End {
         self.endpoint.begin_wait(timeout, self.lines(self.peer_role()).map(|(_, line)| line))
     }
 
+    /// Does anybody of the other side run on another processor?
+    pub(super) fn is_beside(&self) -> bool {
+        self.endpoint.is_beside(self.lines(self.peer_role()).map(|(_, line)| line))
+    }
+
     pub(super) fn counters(&self, (messages, bytes): (u64, u64), repairs: (u64, u64, u64)) -> Counters {
         let (waits, sleeps, wakes) = (self.waits.get(), self.sleeps.get(), self.wakes.get());
         let (tombstones, redelivered, dropped) = repairs;

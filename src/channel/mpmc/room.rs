@@ -37,6 +37,10 @@ impl Waits for Room<'_> {
         &self.producer.end
     }
 
+    fn is_beside(&self) -> bool {
+        self.producer.end.is_beside()
+    }
+
     fn rise(&self) {
         self.producer.end.line.set_asleep(false);
     }

@@ -311,6 +311,10 @@ impl Waits for Consumer {
     fn endpoint(&self) -> &Endpoint {
         &self.end
     }
+
+    fn is_beside(&self) -> bool {
+        self.end.is_beside()
+    }
 }
 
 /// A message, or a reason why there will be none.

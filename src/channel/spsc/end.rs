@@ -114,6 +114,11 @@ impl End {
         self.endpoint.begin_wait(timeout, iter::once(self.peer_line.clone()))
     }
 
+    /// Does the peer run on another processor?
+    pub(super) fn is_beside(&self) -> bool {
+        self.endpoint.is_beside(iter::once(self.peer_line.clone()))
+    }
+
     pub(super) fn sizes(&self) -> Sizes {
         self.sizes
     }

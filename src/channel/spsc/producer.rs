@@ -394,6 +394,10 @@ impl Waits for Room<'_> {
     fn endpoint(&self) -> &Endpoint {
         &self.producer.end
     }
+
+    fn is_beside(&self) -> bool {
+        self.producer.end.is_beside()
+    }
 }
 
 /// Room for a message of `len` bytes, or a reason why there will be none.

@@ -343,6 +343,10 @@ impl<T> Waits for TypedConsumer<T> {
     fn endpoint(&self) -> &Endpoint {
         self.bytes.endpoint()
     }
+
+    fn is_beside(&self) -> bool {
+        Waits::is_beside(&self.bytes)
+    }
 }
 
 /// A message of type `T`, borrowed in place. Dropping it releases its room to the producer.
