@@ -60,7 +60,9 @@ fn source() -> Vec<Line> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
                 let file = path.strip_prefix(&root).expect("below").to_string_lossy().into_owned();
                 lines.extend(lines_of(&file, &fs::read_to_string(&path).expect("source")));
             }
