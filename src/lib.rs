@@ -5,6 +5,7 @@
 pub mod model;
 
 mod channel;
+pub mod duplex;
 mod error;
 mod frame;
 pub mod handover;
@@ -22,10 +23,11 @@ mod wait;
 pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};
 pub use channel::{inspect, mpmc, spsc};
 pub use error::{
-    AddressError, Corrupt, HandoverError, OpenError, RecvError, SendError, SignalError, SyncError,
+    AddressError, Corrupt, HandoverError, OpenError, RecvError, RequestError, SendError, ServeError,
+    SignalError, SyncError,
 };
 pub use layout::participant::Counters;
-pub use layout::{Kind, Role, Wake};
+pub use layout::{Kind, Role, Side, Wake};
 pub use ringway_derive::Shape;
 pub use segment::Owner;
 pub use segment::address::Address;
