@@ -25,6 +25,13 @@ macro_rules! over_both {
 }
 
 mod bed;
+mod processes;
+mod sides;
 mod talk;
 mod verbs;
 
+/// The entry of processes that these tests start; see `common::role`.
+#[test]
+fn role() {
+    common::role::enter(&processes::ROLES);
+}
