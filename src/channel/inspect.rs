@@ -212,7 +212,11 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
     let (bell, used, dropped) = match header.sizes {
         Sizes::Spsc(sizes) => {
             let control: Shared<spsc::Control> = mapping.part(sizes.site().control_at);
-            (fence_of(&control.data_bell), used_in(&mapping, sizes.site(), is_whole), record::dropped(&control))
+            (
+                fence_of(&control.data_bell),
+                used_in(&mapping, sizes.site(), is_whole),
+                record::dropped(&control),
+            )
         }
         Sizes::Duplex(sizes) => {
             let sites = sizes.sites();

@@ -28,7 +28,8 @@ pub(crate) fn settle(vacant: &Vacant<'_>, accepted: bool) -> Result<(), OpenErro
 /// Recovers a durable ring. `None`: it was as it should be.
 pub(crate) fn recover(vacant: &Vacant<'_>, sizes: spsc::Sizes) -> Result<Option<Findings>, OpenError> {
     let (mapping, site) = (vacant.mapping(), sizes.site());
-    let (window, control): (_, Shared<spsc::Control>) = (window_of(mapping, site), mapping.part(site.control_at));
+    let (window, control): (_, Shared<spsc::Control>) =
+        (window_of(mapping, site), mapping.part(site.control_at));
     if control.producer.failed.load(Ordering::Relaxed) != 0 {
         vacant.sync(true)?;
         control.producer.failed.store(0, Ordering::Relaxed);

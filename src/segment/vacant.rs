@@ -72,7 +72,9 @@ impl Vacant<'_> {
                 sizes.descriptors_at()
             }
             sizes => {
-                sizes.rings().for_each(|ring| self.mapping().clear(ring.records_at..ring.records_at + HEADER));
+                sizes
+                    .rings()
+                    .for_each(|ring| self.mapping().clear(ring.records_at..ring.records_at + HEADER));
                 sizes.rings().map(|ring| ring.records_at).min().unwrap_or(PAGE)
             }
         };

@@ -9,7 +9,6 @@ macro_rules! over_both {
         $(
             $(#[$about])*
             #[allow(unused_mut, reason = "some bodies take a side apart")]
-            #[test]
             fn $name() {
                 {
                     let (mut $here, mut $there) = crate::bed::rings();

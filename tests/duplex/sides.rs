@@ -95,7 +95,10 @@ fn of_many_that_attach_at_once_two_win() {
             racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
         });
         let (won, lost): (Vec<_>, Vec<_>) = ends.into_iter().partition(Result::is_ok);
-        assert!(lost.iter().all(|end| matches!(end, Err(OpenError::NoSide { .. }))), "round {round}: {lost:?}");
+        assert!(
+            lost.iter().all(|end| matches!(end, Err(OpenError::NoSide { .. }))),
+            "round {round}: {lost:?}"
+        );
         let mut won: Vec<Endpoint> = won.into_iter().flatten().collect();
         won.sort_by_key(|end| end.side() == Side::Second);
         let [first, second] = &mut won[..] else { panic!("round {round}: {} have won", won.len()) };
@@ -158,7 +161,9 @@ fn sizes_that_no_ring_has_are_refused_and_leave_nothing() {
     let name = Name::new("sizes");
     for size in [0, 1, usize::MAX] {
         let error = options().size(size).endpoint(&*name).expect_err("impossible");
-        assert!(matches!(error, OpenError::Option { option: "ring size", asked, .. } if asked == size as u64));
+        assert!(
+            matches!(error, OpenError::Option { option: "ring size", asked, .. } if asked == size as u64)
+        );
     }
     let error = options().payload_align(7).endpoint(&*name).expect_err("impossible");
     assert!(matches!(error, OpenError::Option { option: "payload alignment", asked: 7, .. }));

@@ -12,6 +12,7 @@ use crate::common::pattern;
 const HEAD: usize = 16;
 
 over_both! {
+    #[test]
     fn each_request_gets_its_reply(here, there) {
         assert_eq!(here.largest_request(), LARGEST - HEAD);
         let server = thread::spawn(move || {
@@ -42,6 +43,7 @@ over_both! {
         assert_eq!(server.join().expect("served"), (500, ServeError::Recv(RecvError::Closed)));
     }
 
+    #[test]
     fn a_late_reply_is_dropped_and_counted(here, there) {
         for round in 1..=3 {
             let started = Instant::now();
@@ -65,6 +67,7 @@ over_both! {
     }
 
     /// The reply to the first request comes while that to the second one is waited for.
+    #[test]
     fn a_reply_that_comes_late_during_the_next_request_is_not_its_answer(here, there) {
         assert_eq!(here.request(b"first", SHORT).map(drop), Err(RequestError::TimedOut { sent: true }));
         thread::scope(|scope| {
@@ -82,6 +85,7 @@ over_both! {
     }
 
     /// Replies that nobody takes hold the server, and it holds the client: until that throws them away.
+    #[test]
     fn late_replies_that_fill_the_way_back_hold_nobody_for_ever(here, there) {
         const GIVEN_UP: u64 = 40;
         for _ in 0..GIVEN_UP {
@@ -101,6 +105,7 @@ over_both! {
         server.join().expect("served");
     }
 
+    #[test]
     fn a_request_for_which_there_is_no_room_is_not_sent(here, there) {
         let request = vec![0; LARGEST - HEAD];
         let errors = (0..1000).map(|_| here.request(&request, Duration::from_millis(1)).map(drop));
@@ -118,6 +123,7 @@ over_both! {
         });
     }
 
+    #[test]
     fn what_is_too_large_is_refused_whole(here, there) {
         let error = here.request(&vec![0; LARGEST - HEAD + 1], LONG).expect_err("too large");
         assert_eq!(error, RequestError::TooLarge { len: LARGEST - HEAD + 1, largest: LARGEST - HEAD });
@@ -131,6 +137,7 @@ over_both! {
         });
     }
 
+    #[test]
     fn a_server_that_leaves_is_told_from_one_that_is_slow(here, there) {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -143,6 +150,7 @@ over_both! {
         assert_eq!(here.request(b"anybody?", LONG).map(drop), Err(RequestError::Closed { sent: false }));
     }
 
+    #[test]
     fn a_request_without_a_reply_ends_with_its_time(here, there) {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -155,6 +163,7 @@ over_both! {
         assert_eq!(here.late_replies(), 0);
     }
 
+    #[test]
     fn sides_that_ask_at_once_are_told(here, there) {
         assert_eq!(here.request(b"1", SHORT).map(drop), Err(RequestError::TimedOut { sent: true }));
         assert_eq!(there.request(b"2", LONG).map(drop), Err(RequestError::Crossed { sent: false }));
@@ -171,6 +180,7 @@ over_both! {
         });
     }
 
+    #[test]
     fn a_plain_message_among_requests_is_told(here, there) {
         there.send(b"plain").expect("room");
         assert_eq!(here.request(b"?", LONG).map(drop), Err(RequestError::Foreign { len: 5 }));
@@ -180,6 +190,7 @@ over_both! {
         assert_eq!(there.next_request(Some(SHORT)).map(drop), Err(timed_out), "nothing else was sent");
     }
 
+    #[test]
     fn whoever_serves_drops_late_replies_too(here, there) {
         assert_eq!(here.request(b"1", SHORT).map(drop), Err(RequestError::TimedOut { sent: true }));
         there.next_request(Some(LONG)).expect("a request").reply(b"late").expect("replied");

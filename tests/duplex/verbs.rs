@@ -9,6 +9,7 @@ use crate::bed::{LARGEST, LONG, SHORT};
 use crate::common::pattern;
 
 over_both! {
+    #[test]
     fn messages_of_every_size_go_both_ways_in_order(here, there) {
         assert_eq!((here.largest(), there.largest()), (LARGEST, LARGEST));
         let lens = [0, 1, 7, 8, 9, 63, 64, 65, 1000, 4096, 10_000, LARGEST - 1, LARGEST];
@@ -26,6 +27,7 @@ over_both! {
         assert_eq!(there.try_recv().map(drop), Err(RecvError::Empty));
     }
 
+    #[test]
     fn claims_are_filled_in_place_and_abort_when_dropped(here, there) {
         drop(here.claim(100).expect("room"));
         let mut claim = here.claim(100).expect("room");
@@ -46,6 +48,7 @@ over_both! {
         assert_eq!(there.try_recv().map(drop), Err(RecvError::Empty), "what was dropped was never sent");
     }
 
+    #[test]
     fn batches_go_together_and_are_drained(here, there) {
         let mut batch = here.batch().expect("home");
         for number in 0..20_u16 {
@@ -69,6 +72,7 @@ over_both! {
         assert_eq!(there.try_recv().map(drop), Err(RecvError::Empty));
     }
 
+    #[test]
     fn a_full_direction_holds_its_sender_and_not_the_other(here, there) {
         let message = vec![1; 3000];
         let mut sent = 0;
@@ -93,6 +97,7 @@ over_both! {
         receiver.join().expect("all was received");
     }
 
+    #[test]
     fn time_limits_are_kept(here, there) {
         let started = Instant::now();
         assert_eq!(here.recv_timeout(SHORT).map(drop), Err(RecvError::TimedOut));
@@ -100,6 +105,7 @@ over_both! {
         assert_eq!(there.try_recv().map(drop), Err(RecvError::Empty));
     }
 
+    #[test]
     fn a_goodbye_is_heard_behind_what_was_sent(here, there) {
         there.send(b"bye").expect("room");
         there.close();
@@ -112,6 +118,7 @@ over_both! {
         assert_eq!(end, Some(SendError::Closed));
     }
 
+    #[test]
     fn both_ends_work_at_once(here, there) {
         here.send(b"ping").expect("room");
         let (tx, rx) = there.ends();
@@ -121,6 +128,7 @@ over_both! {
         assert_eq!(&here.recv().expect("a message")[..], b"ping");
     }
 
+    #[test]
     fn a_side_is_split_into_two_threads(here, there) {
         const MESSAGES: u64 = 20_000;
         let ends = [here.split(), there.split()];

@@ -239,7 +239,9 @@ impl Options {
 
     fn join(&self, address: Address, role: Role) -> Result<End, OpenError> {
         let accepted = self.common.earlier_boot;
-        let segment = segment::join(&address, &self.request()?, Entrant::Role(role), &|vacant| settle(vacant, accepted))?;
+        let segment = segment::join(&address, &self.request()?, Entrant::Role(role), &|vacant| {
+            settle(vacant, accepted)
+        })?;
         Ok(self.end(segment, role, Backing::of(&address)))
     }
 

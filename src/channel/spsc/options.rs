@@ -320,13 +320,14 @@ impl Options {
         let backing = Backing::of(&address);
         self.check_can_be_durable(backing != Backing::Shm, &address)?;
         let (recovered, accepted) = (Cell::new(None), self.common.earlier_boot);
-        let segment = segment::join(&address, &self.request()?, Entrant::Role(role), &|vacant| match vacant.sizes() {
-            layout::Sizes::Spsc(sizes) if sizes.durable => {
-                recovered.set(settle::recover(vacant, sizes)?);
-                Ok(())
-            }
-            _ => settle::settle(vacant, accepted),
-        })?;
+        let segment =
+            segment::join(&address, &self.request()?, Entrant::Role(role), &|vacant| match vacant.sizes() {
+                layout::Sizes::Spsc(sizes) if sizes.durable => {
+                    recovered.set(settle::recover(vacant, sizes)?);
+                    Ok(())
+                }
+                _ => settle::settle(vacant, accepted),
+            })?;
         let recovery = recovered.get().map(Recovery::from);
         self.end(segment, role, backing, Durability::new(self.sync_every, recovery))
     }
