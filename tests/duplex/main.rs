@@ -9,6 +9,7 @@ macro_rules! over_both {
         $(
             $(#[$about])*
             #[allow(unused_mut, reason = "some bodies take a side apart")]
+            #[allow(clippy::drop_non_drop, reason = "a message of a ring is released by it, one of a stream is not")]
             fn $name() {
                 {
                     let (mut $here, mut $there) = crate::bed::rings();
