@@ -159,8 +159,8 @@ impl<L: Link> Endpoint<L> {
     }
 
     /// Bytes of the largest message that this side sends.
-    pub fn largest(&mut self) -> usize {
-        self.link.ends().0.largest()
+    pub fn largest(&self) -> usize {
+        self.link.producer().largest()
     }
 
     /// Both ends, with every verb that they have: for example to wait for both, or to fill one while a message of the other is

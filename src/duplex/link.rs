@@ -22,6 +22,9 @@ pub trait Link: sealed::Link {
     fn ends(&mut self) -> (&mut Self::Producer, &mut Self::Consumer);
 
     #[doc(hidden)]
+    fn producer(&self) -> &Self::Producer;
+
+    #[doc(hidden)]
     fn into_ends(self) -> (Self::Producer, Self::Consumer);
 }
 
@@ -55,6 +58,10 @@ impl Link for Rings {
         (&mut self.producer, &mut self.consumer)
     }
 
+    fn producer(&self) -> &spsc::Producer {
+        &self.producer
+    }
+
     fn into_ends(self) -> (spsc::Producer, spsc::Consumer) {
         (self.producer, self.consumer)
     }
@@ -69,6 +76,10 @@ impl Link for Streams {
     #[inline]
     fn ends(&mut self) -> (&mut pipe::Producer, &mut pipe::Consumer) {
         (&mut self.producer, &mut self.consumer)
+    }
+
+    fn producer(&self) -> &pipe::Producer {
+        &self.producer
     }
 
     fn into_ends(self) -> (pipe::Producer, pipe::Consumer) {

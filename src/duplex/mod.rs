@@ -14,7 +14,7 @@
 //! | two rings in one segment, by a name or a file | [`endpoint`]: either side may come first |
 //! | the same, without a name | [`pair`], [`Options::lone`] |
 //! | a Unix stream socket | [`over`] |
-//! | any two streams | [`Endpoint::from`] a producer and a consumer of [`pipe`](crate::pipe) |
+//! | any two streams | [`Endpoint::from`] a producer and a consumer of [`pipe`] |
 //!
 //! **Two sides, and no third.** Whoever attaches by a name takes the first side, or the second one if somebody has that
 //! ([`Options::side`] asks for one of them), and gets both directions at once. A third gets

@@ -223,8 +223,8 @@ impl<L: Link> Endpoint<L> {
 
     /// Bytes of the largest request, which is 16 less than the largest message. A reply may be as large as the other side's
     /// largest request.
-    pub fn largest_request(&mut self) -> usize {
-        self.link.ends().0.largest_behind()
+    pub fn largest_request(&self) -> usize {
+        self.link.producer().largest_behind()
     }
 }
 
