@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::layout::Role;
+use crate::layout::{Role, Side};
 
 /// A word in shared memory, or in a stream, that this protocol never writes: a peer is broken or hostile, or the segment
 /// was damaged. The endpoint that met it stays where it is and meets it again; no other endpoint is concerned.
@@ -107,6 +107,28 @@ pub enum OpenError {
         role: Role,
         /// Who holds it, by its own account (for diagnosis only: pids differ across PID namespaces); 0: it has
         /// not said yet.
+        pid: u32,
+    },
+    /// Both sides of the duplex live: there is no third.
+    #[error(
+        "{place} has both its sides already: the first is {}, the second {}; a duplex joins two, so end one of them or use another name", who(pids[0]), who(pids[1])
+    )]
+    NoSide {
+        /// Which duplex.
+        place: String,
+        /// Who they are, by their own account; 0: one has not said yet.
+        pids: [u32; 2],
+    },
+    /// The side of the duplex that was asked for is taken.
+    #[error(
+        "{place} has its {side} side already: {}; end that process, take the {} side, or use another name", who(*pid), side.other()
+    )]
+    SideTaken {
+        /// Which duplex.
+        place: String,
+        /// The side asked for.
+        side: Side,
+        /// Who has it, by its own account; 0: it has not said yet.
         pid: u32,
     },
     /// As many participants live as the ring takes.
@@ -733,6 +755,84 @@ pub enum RecvError {
     System {
         /// The system's error number.
         errno: i32,
+    },
+}
+
+/// Why a request got no reply. `sent`: the request was sent, so it may be served, once or, if a server dies meanwhile, more
+/// often; otherwise it was not, and never will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// No reply came before the time was up, or not even room for the request. A reply that comes later is dropped.
+    #[error("timed out: no reply came{}; allow more time, or see whether the other side serves", unless_sent(*sent))]
+    TimedOut {
+        /// Was the request sent?
+        sent: bool,
+    },
+    /// The other side has said goodbye, and what it had sent before holds no reply.
+    #[error("closed: the other side has detached before it replied{}; ask again once another serves", unless_sent(*sent))]
+    Closed {
+        /// Was the request sent?
+        sent: bool,
+    },
+    /// The other side died, and what it had sent before holds no reply.
+    #[error("peer dead: the other side died before it replied{}; ask again once another serves", unless_sent(*sent))]
+    PeerDead {
+        /// Was the request sent?
+        sent: bool,
+    },
+    /// A request came while a reply was waited for; it was dropped, and its sender gets no reply.
+    #[error("crossed: the other side asks, too{}; at a time one side asks and the other serves", unless_sent(*sent))]
+    Crossed {
+        /// Was the request sent?
+        sent: bool,
+    },
+    /// A message came that is neither a request nor a reply; it was dropped.
+    #[error(
+        "a message of {len} bytes came that is neither a request nor a reply; send nothing but those on both sides"
+    )]
+    Foreign {
+        /// Bytes of the message.
+        len: usize,
+    },
+    /// The request can never be sent.
+    #[error(
+        "the request is {len} bytes long, the largest that is taken is {largest}; make the rings larger (for a socket: set `largest` on both sides), or ask in pieces"
+    )]
+    TooLarge {
+        /// Bytes of the request.
+        len: usize,
+        /// Bytes that fit.
+        largest: usize,
+    },
+    /// The request was not sent, for another reason.
+    #[error(transparent)]
+    Send(SendError),
+    /// The request was sent, and no reply can be received, for another reason.
+    #[error(transparent)]
+    Recv(RecvError),
+}
+
+/// What became of a request, in a message.
+fn unless_sent(sent: bool) -> &'static str {
+    if sent { "" } else { ", and the request was not sent" }
+}
+
+/// Why there is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// No request came: the time was up ([`RecvError::TimedOut`]), the other side has said goodbye ([`RecvError::Closed`]) or
+    /// died ([`RecvError::PeerDead`]), or whatever else ends a receiving call.
+    #[error(transparent)]
+    Recv(#[from] RecvError),
+    /// A message came that is neither a request nor a reply; it was dropped.
+    #[error(
+        "a message of {len} bytes came that is neither a request nor a reply; send nothing but those on both sides"
+    )]
+    Foreign {
+        /// Bytes of the message.
+        len: usize,
     },
 }
 

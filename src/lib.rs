@@ -6,6 +6,7 @@ pub mod model;
 
 mod channel;
 pub mod connect;
+pub mod duplex;
 mod error;
 mod frame;
 pub mod handover;
@@ -23,11 +24,11 @@ mod wait;
 pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};
 pub use channel::{inspect, mpmc, spsc};
 pub use error::{
-    AddressError, ConnectError, Corrupt, HandoverError, OpenError, RecvError, SendError, SignalError,
-    SyncError,
+    AddressError, ConnectError, Corrupt, HandoverError, OpenError, RecvError, RequestError, SendError,
+    ServeError, SignalError, SyncError,
 };
 pub use layout::participant::Counters;
-pub use layout::{Kind, Role, Wake};
+pub use layout::{Kind, Role, Side, Wake};
 pub use ringway_derive::Shape;
 pub use segment::Owner;
 pub use segment::address::Address;

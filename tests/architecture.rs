@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["notify"],
     &["ring", "wait", "segment"],
     &["channel", "pipe"],
-    &["handover", "model", "task"],
+    &["duplex", "handover", "model", "task"],
     &["connect"],
 ];
 

@@ -170,6 +170,20 @@ fn sandboxed_child_works_where_nothing_can_be_opened() {
 }
 
 #[test]
+fn request_reply_survives_a_late_answer_and_a_death() {
+    let text = run("request_reply");
+    assert_lines(
+        &text,
+        &[
+            &["10000 questions answered"],
+            &["a late answer was dropped: 1"],
+            &["the server was killed: Dead"],
+            &["another server answers"],
+        ],
+    );
+}
+
+#[test]
 fn pipeline_counts_words_in_a_child() {
     let text = run("pipeline");
     assert!(number_after(&text, "") > 100, "{text}");

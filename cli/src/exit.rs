@@ -300,6 +300,9 @@ fn wrong_kind(place: &str, found: &str) -> String {
         "spsc" => {
             format!("{place} is a stream (spsc); use `ringway send` and `ringway recv`, or another name")
         }
+        "duplex" => format!(
+            "{place} is a duplex, which two programs talk through (ringway::duplex); use another name"
+        ),
         _ => format!("{place} is of the unknown kind {found}; use the ringway that made it, or another name"),
     }
 }

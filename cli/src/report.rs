@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 use ringway::inspect::{Entry, ParticipantReport, Report};
-use ringway::{Counters, Fence, Geometry, Kind, Peer, Role};
+use ringway::{Counters, Fence, Geometry, Kind, Peer, Role, Side};
 use serde::Serialize;
 
 /// One entry of `ringway ls --json`: a ring, or why it cannot be read.
@@ -109,6 +109,9 @@ impl From<&Report> for FillingView {
 #[derive(Debug, Serialize)]
 struct ParticipantView {
     role: &'static str,
+    /// Of a duplex: whose end it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    side: Option<&'static str>,
     id: u32,
     state: &'static str,
     holds: bool,
@@ -164,6 +167,7 @@ impl From<&ParticipantReport> for ParticipantView {
         let counters = &participant.counters;
         Self {
             role: role(participant.role),
+            side: participant.side.map(Side::as_str),
             id: participant.id,
             state: state(participant.state),
             holds: participant.holds,
@@ -240,7 +244,7 @@ pub fn ring_text(report: &Report) -> String {
         row("messages", shape.escape_debug().to_string());
     }
     for participant in &report.participants {
-        row(role(participant.role), participant_line(participant));
+        row(&label(participant), participant_line(participant));
     }
     table.trim_fmt()
 }
@@ -260,6 +264,9 @@ fn size_rows(geometry: &Geometry) -> Vec<(&'static str, String)> {
             ("participants", format!("up to {places} of each role")),
             ("delivery", if geometry.at_most_once { "at most once" } else { "at least once" }.to_owned()),
         ],
+        Kind::Duplex => {
+            vec![("size", format!("{size} each way, {capacity} bytes usable, {largest} in one message"))]
+        }
         _ => vec![("size", format!("{size}, {capacity} bytes usable, {largest} in one message"))],
     }
 }
@@ -298,10 +305,13 @@ fn repairs_text(counters: &Counters) -> String {
     repairs.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}")).collect()
 }
 
-/// State and pid of whoever has `wanted` as its role, the pid only of those it still tells something about; how many
-/// live or died where there may be many.
+/// State and pid of whoever has `wanted` as its role (of a duplex: on each side), the pid only of those it still tells something
+/// about; how many live or died where there may be many.
 fn participants_text(report: &Report, wanted: Role) -> String {
     let all = || report.participants.iter().filter(|participant| participant.role == wanted);
+    if report.geometry.kind == Kind::Duplex {
+        return all().map(participant_text).collect::<Vec<_>>().join(", ");
+    }
     if report.geometry.places > 1 {
         let count = |wanted| all().filter(|participant| participant.state == wanted).count();
         let (attached, dead) = (count(Peer::Attached), count(Peer::Dead));
@@ -312,12 +322,14 @@ fn participants_text(report: &Report, wanted: Role) -> String {
             (_, _) => format!("{attached} attached, {dead} dead"),
         };
     }
-    match all().next() {
-        Some(participant) if matches!(participant.state, Peer::Attached | Peer::Dead) => {
-            format!("{} {}", state(participant.state), participant.pid)
-        }
-        Some(participant) => state(participant.state).to_owned(),
-        None => state(Peer::Absent).to_owned(),
+    all().next().map_or_else(|| state(Peer::Absent).to_owned(), participant_text)
+}
+
+/// State and pid of a participant.
+fn participant_text(participant: &ParticipantReport) -> String {
+    match participant.state {
+        Peer::Attached | Peer::Dead => format!("{} {}", state(participant.state), participant.pid),
+        other => state(other).to_owned(),
     }
 }
 
@@ -333,6 +345,12 @@ fn role(role: Role) -> &'static str {
         Role::Producer => "producer",
         Role::Consumer => "consumer",
     }
+}
+
+/// What a participant is called: its role, and of a duplex its side.
+fn label(participant: &ParticipantReport) -> String {
+    let role = role(participant.role);
+    participant.side.map_or_else(|| role.to_owned(), |side| format!("{side} {role}"))
 }
 
 fn state(peer: Peer) -> &'static str {

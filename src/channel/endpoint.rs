@@ -173,7 +173,7 @@ impl Endpoint {
     /// Where this participant waits.
     pub(crate) fn seat(&self) -> Seat {
         let header = self.header();
-        let (wake, alone) = (header.wake, header.sizes.places() == 1);
+        let (wake, alone) = (header.wake, header.sizes.waits_alone());
         Seat { bell: self.bell.clone(), line: self.line.clone(), wake, alone }
     }
 

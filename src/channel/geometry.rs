@@ -47,16 +47,16 @@ pub struct Geometry {
     pub kind: Kind,
     /// What kind of memory it lives in.
     pub backing: Backing,
-    /// Bytes of the ring: records, or descriptors and blocks.
+    /// Bytes of the ring: records, or descriptors and blocks; `duplex`: of each of its two rings.
     pub size: u64,
     /// What can be in the ring at once. `spsc`: bytes of records (8 bytes and the message each, padded to the
-    /// alignment); `mpmc`: bytes of messages that fill their slots.
+    /// alignment); `mpmc`: bytes of messages that fill their slots; `duplex`: as `spsc`, in each direction.
     pub capacity: u64,
-    /// `mpmc`: how many slots; 0 for `spsc`.
+    /// `mpmc`: how many slots; 0 for the others.
     pub slots: u64,
-    /// `mpmc`: bytes of a slot's block; 0 for `spsc`.
+    /// `mpmc`: bytes of a slot's block; 0 for the others.
     pub slot_size: u64,
-    /// `mpmc`: bytes up to which a message lies beside its slot's word; 0 for `spsc`.
+    /// `mpmc`: bytes up to which a message lies beside its slot's word; 0 for the others.
     pub inline: u64,
     /// How many participants of each role the ring takes.
     pub places: u32,
@@ -88,6 +88,7 @@ impl Geometry {
     pub(crate) fn new(header: &Header, backing: Backing, fence: Fence, huge_bytes: u64) -> Geometry {
         let (size, capacity, [slots, slot_size, inline]) = match header.sizes {
             Sizes::Spsc(sizes) => (sizes.size, sizes.capacity(), [0; 3]),
+            Sizes::Duplex(sizes) => (sizes.ring.size, sizes.ring.capacity(), [0; 3]),
             Sizes::Mpmc(sizes) => (
                 sizes.slots * (sizes.stride() + sizes.slot_size),
                 sizes.slots * sizes.slot_size.max(sizes.inline),

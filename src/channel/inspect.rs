@@ -5,15 +5,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::window::{table_of, window_of};
+use super::settle::used_of;
+use super::window::table_of;
 use super::{Backing, Geometry, Peer, peer};
 use nix::unistd::geteuid;
 
 use crate::error::{Corrupt, OpenError};
 use crate::layout::header::Header;
 use crate::layout::participant::{Counters, Participant, line_at};
-use crate::layout::spsc::CONTROL_AT;
-use crate::layout::{Role, Shared, Sizes, mpmc, spsc};
+use crate::layout::spsc::Site;
+use crate::layout::{Role, Shared, Side, Sizes, mpmc, spsc};
 use crate::ring::{record, slots};
 use crate::segment::address::{Address, SHM_DIRECTORY, SHM_PREFIX};
 use crate::segment::lease;
@@ -43,12 +44,13 @@ pub struct Report {
     pub boot_current: bool,
     /// When it was created.
     pub created: SystemTime,
-    /// What is sent and not released: bytes of records (`spsc`), or slots that are not free (`mpmc`); approximate
-    /// while the ring is in use, and for another user's ring of more than 64 MiB.
+    /// What is sent and not released: bytes of records (`spsc`; `duplex`: of both directions), or slots that are not free
+    /// (`mpmc`); approximate while the ring is in use, and for another user's ring of more than 64 MiB.
     pub used: Result<u64, Corrupt>,
     /// Durable rings: how many messages losses of power have cost since it was created, as far as there were traces.
     pub dropped: u64,
-    /// Its participants, producers first; of an `mpmc` ring those that are or once were there.
+    /// Its participants, producers first (`duplex`: the first side's first); of an `mpmc` ring those that are or once were
+    /// there.
     pub participants: Vec<ParticipantReport>,
     /// Permission bits of its file.
     pub mode: u32,
@@ -64,6 +66,8 @@ pub struct ParticipantReport {
     pub role: Role,
     /// Its number in the ring.
     pub id: u32,
+    /// `duplex`: whose end it is.
+    pub side: Option<Side>,
     /// Whether it is there, by its lease.
     pub state: Peer,
     /// `mpmc`: does it hold a slot: a claim, or a message?
@@ -207,12 +211,18 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
     let is_whole = is_whole(&mapping, header.sizes);
     let (bell, used, dropped) = match header.sizes {
         Sizes::Spsc(sizes) => {
-            let control: Shared<spsc::Control> = mapping.part(CONTROL_AT);
-            let used = match is_whole {
-                true => record::backlog(&window_of(&mapping, sizes), &control, sizes),
-                false => Ok(record::backlog_written_down(&control, sizes)),
-            };
-            (fence_of(&control.data_bell), used, record::dropped(&control))
+            let control: Shared<spsc::Control> = mapping.part(sizes.site().control_at);
+            (
+                fence_of(&control.data_bell),
+                used_in(&mapping, sizes.site(), is_whole),
+                record::dropped(&control),
+            )
+        }
+        Sizes::Duplex(sizes) => {
+            let sites = sizes.sites();
+            let control: Shared<spsc::Control> = mapping.part(sites[0].control_at);
+            let used = sites.into_iter().map(|site| used_in(&mapping, site, is_whole)).sum();
+            (fence_of(&control.data_bell), used, 0)
         }
         Sizes::Mpmc(sizes) => {
             let control: Shared<mpmc::Control> = mapping.part(sizes.control_at());
@@ -236,11 +246,20 @@ fn report(address: Address, file: &File) -> Result<Report, OpenError> {
     })
 }
 
-/// The participants of a ring: both of an `spsc` ring, and of others whoever was there.
+/// Bytes of records in a record ring.
+fn used_in(mapping: &Mapping, site: Site, is_whole: bool) -> Result<u64, Corrupt> {
+    match is_whole {
+        true => used_of(mapping, site),
+        false => Ok(record::backlog_written_down(&mapping.part(site.control_at), site.sizes)),
+    }
+}
+
+/// The participants of a ring: both of an `spsc` ring, all four of a `duplex`, and of an `mpmc` ring whoever was there.
 fn participants(mapping: &Mapping, header: &Header, file: &File) -> Vec<ParticipantReport> {
     let sizes = header.sizes;
-    let all = sizes.all_ids().map(|id| participant(mapping, file, id, role_of(sizes, id)));
-    let mut seen: Vec<_> = all.filter(|report| sizes.places() == 1 || report.state != Peer::Absent).collect();
+    let all = sizes.all_ids().map(|id| participant(mapping, file, id, sizes));
+    let mut seen: Vec<_> = all.filter(|report| sizes.waits_alone() || report.state != Peer::Absent).collect();
+    seen.sort_by_key(|report| report.side == Some(Side::Second));
     if let Sizes::Mpmc(sizes) = sizes
         && is_whole(mapping, header.sizes)
     {
@@ -250,9 +269,11 @@ fn participants(mapping: &Mapping, header: &Header, file: &File) -> Vec<Particip
     seen
 }
 
-fn participant(mapping: &Mapping, file: &File, id: u32, role: Role) -> ParticipantReport {
+fn participant(mapping: &Mapping, file: &File, id: u32, sizes: Sizes) -> ParticipantReport {
+    let role = role_of(sizes, id);
+    let side = matches!(sizes, Sizes::Duplex(_)).then(|| Side::of(id));
     let line: Shared<Participant> = mapping.part(line_at(id));
     let state = peer::state(&line, || Some(lease::is_held(file, id)));
     let (pid, started, counters) = (line.pid(), line.started(), line.counters());
-    ParticipantReport { role, id, state, holds: false, pid, started, counters }
+    ParticipantReport { role, id, side, state, holds: false, pid, started, counters }
 }

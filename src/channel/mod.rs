@@ -1,7 +1,8 @@
 //! Channels: a ring, a bell and a segment joined into producers and consumers.
 
 mod armed;
-mod common;
+pub(crate) mod common;
+pub(crate) mod duplex;
 mod endpoint;
 mod geometry;
 pub mod inspect;
@@ -9,7 +10,7 @@ pub mod mpmc;
 mod peer;
 mod pollable;
 mod select;
-mod settle;
+pub(crate) mod settle;
 mod signalled;
 pub mod spsc;
 mod tune;

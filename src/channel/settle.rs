@@ -2,11 +2,12 @@
 
 use super::window::{table_of, window_of};
 use crate::error::{Corrupt, OpenError};
-use crate::layout::spsc::CONTROL_AT;
+use crate::layout::spsc::Site;
 use crate::layout::{Shared, Sizes, spsc};
 use crate::ring::record::{self, Findings};
 use crate::ring::slots;
 use crate::segment::Vacant;
+use crate::segment::mapping::Mapping;
 use crate::sync::Ordering;
 
 /// Settles a ring whose messages carry no checksums. After an earlier boot nothing tells whether they are whole: an empty
@@ -26,8 +27,9 @@ pub(crate) fn settle(vacant: &Vacant<'_>, accepted: bool) -> Result<(), OpenErro
 
 /// Recovers a durable ring. `None`: it was as it should be.
 pub(crate) fn recover(vacant: &Vacant<'_>, sizes: spsc::Sizes) -> Result<Option<Findings>, OpenError> {
-    let mapping = vacant.mapping();
-    let (window, control): (_, Shared<spsc::Control>) = (window_of(mapping, sizes), mapping.part(CONTROL_AT));
+    let (mapping, site) = (vacant.mapping(), sizes.site());
+    let (window, control): (_, Shared<spsc::Control>) =
+        (window_of(mapping, site), mapping.part(site.control_at));
     if control.producer.failed.load(Ordering::Relaxed) != 0 {
         vacant.sync(true)?;
         control.producer.failed.store(0, Ordering::Relaxed);
@@ -51,7 +53,12 @@ pub(crate) fn recover(vacant: &Vacant<'_>, sizes: spsc::Sizes) -> Result<Option<
 fn used(vacant: &Vacant<'_>) -> Result<u64, Corrupt> {
     let mapping = vacant.mapping();
     match vacant.sizes() {
-        Sizes::Spsc(sizes) => record::backlog(&window_of(mapping, sizes), &mapping.part(CONTROL_AT), sizes),
         Sizes::Mpmc(sizes) => slots::used(&table_of(mapping, sizes), sizes),
+        sizes => sizes.rings().map(|site| used_of(mapping, site)).sum(),
     }
+}
+
+/// Bytes of records that are in the record ring at `site`.
+pub(crate) fn used_of(mapping: &Mapping, site: Site) -> Result<u64, Corrupt> {
+    record::backlog(&window_of(mapping, site), &mapping.part(site.control_at), site.sizes)
 }

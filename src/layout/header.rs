@@ -5,7 +5,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{Sizes, mpmc, spsc};
+use super::{Sizes, duplex, mpmc, spsc};
 use crate::error::{Corrupt, OpenError};
 use crate::shape;
 
@@ -32,6 +32,8 @@ pub enum Kind {
     Spsc,
     /// Many producers, many consumers, each message to one of them.
     Mpmc,
+    /// Two sides, each of which sends to the other: an `spsc` ring for each direction.
+    Duplex,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Kind::Spsc => "spsc",
             Kind::Mpmc => "mpmc",
+            Kind::Duplex => "duplex",
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
         match self {
             Kind::Spsc => 1,
             Kind::Mpmc => 2,
+            Kind::Duplex => 3,
         }
     }
 }
@@ -96,7 +100,7 @@ pub(crate) struct RawHeader {
     layout_version: u32,
     kind: u32,
     total: u64,
-    /// Bytes of the ring; `mpmc`: of a slot's block.
+    /// Bytes of the ring; `mpmc`: of a slot's block; `duplex`: of each ring.
     size: u64,
     /// `mpmc`: how many slots.
     slots: u64,
@@ -230,9 +234,10 @@ impl RawHeader {
         let sizes = match self.kind {
             1 => self.check_spsc(),
             2 => self.check_mpmc(),
+            3 => self.check_duplex(),
             kind => {
                 let (place, found) = (place.to_owned(), kind.to_string());
-                return Err(OpenError::Kind { place, found, expected: "1 (spsc) or 2 (mpmc)" });
+                return Err(OpenError::Kind { place, found, expected: "1 (spsc), 2 (mpmc) or 3 (duplex)" });
             }
         };
         let sizes = sizes.and_then(|sizes| self.check_rest(sizes)).map_err(corrupt)?;
@@ -276,12 +281,20 @@ impl RawHeader {
     }
 
     fn check_spsc(&self) -> Result<Sizes, Corrupt> {
-        let sizes = spsc::Sizes::new(self.size, u64::from(self.align)).map_err(|_| Corrupt {
+        Ok(Sizes::Spsc(spsc::Sizes { durable: self.flags & FLAG_DURABLE != 0, ..self.check_ring()? }))
+    }
+
+    fn check_duplex(&self) -> Result<Sizes, Corrupt> {
+        Ok(Sizes::Duplex(duplex::Sizes { ring: self.check_ring()? }))
+    }
+
+    /// Checks the sizes of a record ring.
+    fn check_ring(&self) -> Result<spsc::Sizes, Corrupt> {
+        spsc::Sizes::new(self.size, u64::from(self.align)).map_err(|_| Corrupt {
             what: "ring size (or alignment) in the header",
             found: self.size,
             allowed: spsc::SIZE_MAX,
-        })?;
-        Ok(Sizes::Spsc(spsc::Sizes { durable: self.flags & FLAG_DURABLE != 0, ..sizes }))
+        })
     }
 
     fn check_mpmc(&self) -> Result<Sizes, Corrupt> {
@@ -304,6 +317,7 @@ impl RawHeader {
         let flags = match sizes {
             Sizes::Spsc(_) => FLAG_PERSIST | FLAG_DURABLE,
             Sizes::Mpmc(_) => FLAG_PERSIST | FLAG_AT_MOST_ONCE,
+            Sizes::Duplex(_) => FLAG_PERSIST,
         };
         let (_, slots, inline) = numbers(sizes);
         for (what, found, expected) in [
@@ -367,6 +381,7 @@ fn numbers(sizes: Sizes) -> (u64, u64, u32) {
     match sizes {
         Sizes::Spsc(sizes) => (sizes.size, 0, 0),
         Sizes::Mpmc(sizes) => (sizes.slot_size, sizes.slots, sizes.inline as u32),
+        Sizes::Duplex(sizes) => (sizes.ring.size, 0, 0),
     }
 }
 
@@ -452,6 +467,27 @@ mod tests {
         assert!(check(|raw| raw.participants = 0).contains("participant count"));
         assert!(check(|raw| raw.align = 16).contains("payload alignment"));
         assert!(check(|raw| raw.flags |= 4).contains("flags"));
+        assert!(check(|raw| raw.kind = 1).contains("total length"));
+    }
+
+    #[test]
+    fn a_duplex_s_header_comes_back_and_is_checked_field_by_field() {
+        let ring = spsc::Sizes::new(4096, 64).expect("valid sizes");
+        let sizes = Sizes::Duplex(duplex::Sizes { ring });
+        let plan = Plan { sizes, ..plan(None) };
+        let header = plan.header(BIRTH).check("shm:a", sizes.total()).expect("a valid header");
+        assert_eq!(header.sizes, sizes);
+        let check = |change: fn(&mut RawHeader)| {
+            let mut raw = plan.header(BIRTH);
+            change(&mut raw);
+            raw.check("shm:a", sizes.total()).expect_err("a wrong field").to_string()
+        };
+        assert!(check(|raw| raw.size = 4095).contains("ring size"));
+        assert!(check(|raw| raw.size = 8192).contains("total length"));
+        assert!(check(|raw| raw.align = 7).contains("alignment"));
+        assert!(check(|raw| raw.slots = 1).contains("slot count"));
+        assert!(check(|raw| raw.participants = 2).contains("participant count"));
+        assert!(check(|raw| raw.flags |= FLAG_DURABLE).contains("flags"));
         assert!(check(|raw| raw.kind = 1).contains("total length"));
     }
 

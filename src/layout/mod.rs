@@ -3,7 +3,7 @@
 //! ```text
 //! 0      header, one page, never written after creation                    header.rs
 //! 4096   participant table, one line each                                  participant.rs
-//!        ring control: lines of their own                                  spsc.rs, mpmc.rs, bell.rs
+//!        ring control: lines of their own                                  spsc.rs, mpmc.rs, duplex.rs, bell.rs
 //!        ring data, page aligned (`spsc`: for a payload alignment above 8 the first
 //!        record begins `alignment − 8` bytes into it, so payloads are aligned)
 //! ```
@@ -14,6 +14,7 @@
 
 pub(crate) mod bell;
 pub(crate) mod call;
+pub(crate) mod duplex;
 pub(crate) mod header;
 mod line;
 pub(crate) mod mpmc;
@@ -21,6 +22,7 @@ pub(crate) mod participant;
 mod sizes;
 pub(crate) mod spsc;
 
+pub use duplex::Side;
 pub use header::{Kind, Wake};
 pub(crate) use line::{Line, Shared};
 pub use participant::Role;

@@ -3,13 +3,15 @@
 use core::ops::Range;
 
 use super::header::Kind;
-use super::{Role, mpmc, participant, spsc};
+use super::spsc::Site;
+use super::{Role, duplex, mpmc, participant, spsc};
 
 /// The sizes of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sizes {
     Spsc(spsc::Sizes),
     Mpmc(mpmc::Sizes),
+    Duplex(duplex::Sizes),
 }
 
 impl Sizes {
@@ -17,6 +19,7 @@ impl Sizes {
         match self {
             Sizes::Spsc(_) => Kind::Spsc,
             Sizes::Mpmc(_) => Kind::Mpmc,
+            Sizes::Duplex(_) => Kind::Duplex,
         }
     }
 
@@ -25,6 +28,7 @@ impl Sizes {
         match self {
             Sizes::Spsc(sizes) => sizes.total(),
             Sizes::Mpmc(sizes) => sizes.total(),
+            Sizes::Duplex(sizes) => sizes.total(),
         }
     }
 
@@ -33,6 +37,7 @@ impl Sizes {
         match self {
             Sizes::Spsc(sizes) => sizes.largest(),
             Sizes::Mpmc(sizes) => sizes.largest(),
+            Sizes::Duplex(sizes) => sizes.ring.largest(),
         }
     }
 
@@ -41,6 +46,7 @@ impl Sizes {
         match self {
             Sizes::Spsc(sizes) => sizes.align,
             Sizes::Mpmc(_) => 8,
+            Sizes::Duplex(sizes) => sizes.ring.align,
         }
     }
 
@@ -54,7 +60,23 @@ impl Sizes {
         match self {
             Sizes::Spsc(_) => spsc::PLACES,
             Sizes::Mpmc(sizes) => sizes.places,
+            Sizes::Duplex(_) => duplex::PLACES,
         }
+    }
+
+    /// The record rings in the segment, in the order of their producers and of their consumers.
+    pub(crate) fn rings(self) -> impl Iterator<Item = Site> + Clone {
+        let [first, second] = match self {
+            Sizes::Spsc(sizes) => [Some(sizes.site()), None],
+            Sizes::Mpmc(_) => [None, None],
+            Sizes::Duplex(sizes) => sizes.sites().map(Some),
+        };
+        first.into_iter().chain(second)
+    }
+
+    /// Does each participant wait at a bell of its own?
+    pub(crate) fn waits_alone(self) -> bool {
+        !matches!(self, Sizes::Mpmc(mpmc::Sizes { places: 2.., .. }))
     }
 
     /// The participants with `role`.

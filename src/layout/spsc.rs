@@ -75,7 +75,7 @@ pub(crate) struct Control {
 }
 
 /// Where the control lines begin.
-pub(crate) const CONTROL_AT: u64 = participant::table_end(PLACES);
+const CONTROL_AT: u64 = participant::table_end(PLACES);
 /// Where the data begins.
 pub(crate) const DATA_AT: u64 = 2 * PAGE;
 
@@ -97,6 +97,16 @@ mod proofs {
     const_assert!(core::mem::offset_of!(ConsumerLine, released) == 16);
     const_assert!(CONTROL_AT.is_multiple_of(128));
     const_assert!(CONTROL_AT + 5 * 128 <= DATA_AT);
+}
+
+/// A ring in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) sizes: Sizes,
+    /// Where its control lines begin.
+    pub(crate) control_at: u64,
+    /// Where its first record's header lies.
+    pub(crate) records_at: u64,
 }
 
 /// Sizes of a ring, checked: both are powers of two, and at least two aligned records fit.
@@ -126,6 +136,15 @@ impl Sizes {
         Ok(Sizes { size, align, durable: false })
     }
 
+    /// The sizes of a ring of at least `size` bytes. The error names what was asked for.
+    pub(crate) fn asked(size: usize, align: usize) -> Result<Sizes, (&'static str, u64, &'static str)> {
+        let rounded = size.checked_next_power_of_two().map_or(u64::MAX, |size| size as u64);
+        let rounded = if size == 0 { 0 } else { rounded };
+        Sizes::new(rounded, align as u64).map_err(|(option, value, rule)| {
+            (option, if option == "ring size" { size as u64 } else { value }, rule)
+        })
+    }
+
     /// Bytes that a message of `len` bytes takes.
     #[inline(always)]
     pub(crate) fn footprint(self, len: u64) -> u64 {
@@ -136,9 +155,9 @@ impl Sizes {
         }
     }
 
-    /// Where the first record's header lies in the segment.
-    pub(crate) fn records_at(self) -> u64 {
-        DATA_AT + self.align - HEADER
+    /// A ring of these sizes that has a segment to itself.
+    pub(crate) fn site(self) -> Site {
+        Site { sizes: self, control_at: CONTROL_AT, records_at: DATA_AT + self.align - HEADER }
     }
 
     /// Bytes of the whole segment.
@@ -167,8 +186,9 @@ mod tests {
     fn payloads_are_aligned() {
         for align in [8, 16, 64, 4096] {
             let sizes = Sizes { size: 1 << 16, align, durable: false };
-            assert_eq!((sizes.records_at() + HEADER) % align, 0);
-            assert!(sizes.records_at() + sizes.size <= sizes.total());
+            let records_at = sizes.site().records_at;
+            assert_eq!((records_at + HEADER) % align, 0);
+            assert!(records_at + sizes.size <= sizes.total());
         }
     }
 

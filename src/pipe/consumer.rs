@@ -72,10 +72,15 @@ impl Consumer {
     }
 
     fn recv_within(&mut self, limit: Limit) -> Result<Message<'_>, RecvError> {
+        self.take_within(limit).map(|found| self.message(found))
+    }
+
+    /// Takes the next message; waits until the limit. What is taken is there until the next call that reads.
+    pub(crate) fn take_within(&mut self, limit: Limit) -> Result<Found, RecvError> {
         self.check()?;
         loop {
             match self.inbox.take()? {
-                Next::Message(found) => return Ok(self.message(found)),
+                Next::Message(found) => return Ok(found),
                 Next::Goodbye => return Err(self.end(RecvError::Closed)),
                 Next::Nothing => self.fill(limit)?,
             }
@@ -142,7 +147,13 @@ impl Consumer {
     /// Closes the descriptor; the same as dropping the consumer.
     pub fn close(self) {}
 
-    pub(super) fn message(&self, found: Found) -> Message<'_> {
+    /// The bytes of what was taken.
+    pub(crate) fn bytes_of(&self, found: &Found) -> &[u8] {
+        self.inbox.payload(found)
+    }
+
+    /// The guard of what was taken.
+    pub(crate) fn message(&self, found: Found) -> Message<'_> {
         Message { bytes: self.inbox.payload(&found), tag: found.tag, sequence: found.sequence.0 }
     }
 

@@ -30,7 +30,7 @@ struct Page([u8; PAGE]);
 
 /// A message in the buffer, or where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     at: usize,
     len: usize,
     pub(super) tag: u16,

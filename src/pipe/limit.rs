@@ -5,7 +5,7 @@ use std::time::Instant;
 
 /// When a call has to give up.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Limit {
+pub enum Limit {
     /// At once: it waits for nothing.
     Now,
     /// At this time.

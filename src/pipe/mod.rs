@@ -54,6 +54,7 @@ pub use batch::Batch;
 pub use claim::Claim;
 pub use consumer::Consumer;
 pub use drain::Drain;
+pub(crate) use inbox::Found;
 pub use message::Message;
 pub use options::Options;
 pub use producer::Producer;

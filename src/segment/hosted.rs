@@ -9,7 +9,7 @@ use super::{Request, Segment, membership, no_place, own_lease};
 use crate::error::OpenError;
 use crate::frame::HEADER;
 use crate::layout::participant::Participant;
-use crate::layout::{Role, Sizes, spsc};
+use crate::layout::{PAGE, Role, Sizes, spsc};
 
 /// Joins a ring in memory that the caller has. `leases`: a file of the host's whose locks prove who lives.
 pub(crate) fn join_hosted(
@@ -60,10 +60,10 @@ pub(crate) fn join_hosted(
 }
 
 /// Up to where a new ring must be zero.
-pub(super) fn zeroed_to(sizes: Sizes) -> u64 {
+fn zeroed_to(sizes: Sizes) -> u64 {
     match sizes {
-        Sizes::Spsc(sizes) => sizes.records_at() + HEADER,
         Sizes::Mpmc(sizes) => sizes.blocks_at(),
+        sizes => sizes.rings().map(|ring| ring.records_at + HEADER).max().unwrap_or(PAGE),
     }
 }
 

@@ -34,7 +34,7 @@ use crate::error::{Corrupt, OpenError};
 use crate::layout::call::SignalCall;
 use crate::layout::header::{Header, Plan};
 use crate::layout::participant::{self, Participant, Said};
-use crate::layout::{Kind, Role, Sizes};
+use crate::layout::{Kind, Role, Side, Sizes};
 use crate::sync::nap;
 use address::Address;
 use birth::birth;
@@ -91,6 +91,15 @@ impl Request {
     }
 }
 
+/// What one who joins a segment is to be there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Entrant {
+    /// One participant with this role.
+    Role(Role),
+    /// `duplex`: both ends of a side; `None`: of the first one that is free.
+    Side(Option<Side>),
+}
+
 /// A segment, joined as one participant.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -106,20 +115,22 @@ pub(crate) struct Segment {
     locked: OnceCell<LockedFile>,
     /// This participant's lease; `None`: hosted memory without leases.
     lease: Option<Lease>,
+    /// `duplex`: the lease of this side's consumer, until [`Segment::other_end`] takes it.
+    spare: Option<(Lease, u32)>,
     home: Home,
 }
 
-/// Joins the ring at `address` as `role`, creating it first if there is none. Whoever finds a ring in which nobody
+/// Joins the ring at `address` as `entrant`, creating it first if there is none. Whoever finds a ring in which nobody
 /// lives has it settled first.
 pub(crate) fn join(
     address: &Address,
     request: &Request,
-    role: Role,
+    entrant: Entrant,
     settle: Settle<'_>,
 ) -> Result<Segment, OpenError> {
     address.check()?;
     let Some(place) = Place::of(address)? else {
-        return join_descriptor(address, request, role, settle);
+        return join_descriptor(address, request, entrant, settle);
     };
     let text = place.text().to_owned();
     let started = Instant::now();
@@ -134,7 +145,7 @@ pub(crate) fn join(
             place.check_is_file(&file)?;
             read_header(&file, &text)?;
             place.check(&file, request.owner, request.mode)?;
-            match join_file(file, &place, request, role, settle)? {
+            match join_file(file, &place, request, entrant, settle)? {
                 Some(found) => return Ok(found.named(place)),
                 None => continue,
             }
@@ -142,7 +153,7 @@ pub(crate) fn join(
         if !request.create && !request.create_new {
             return Err(OpenError::NotFound { place: text });
         }
-        match create(&place, request, Some(role)) {
+        match create(&place, request, Some(entrant)) {
             Ok(Some(segment)) => return Ok(segment.named(place)),
             Ok(None) => {}
             // Another process may be creating the same ring at this moment, with the room that is missing here.
@@ -161,7 +172,7 @@ pub(crate) fn join(
 fn join_descriptor(
     address: &Address,
     request: &Request,
-    role: Role,
+    entrant: Entrant,
     settle: Settle<'_>,
 ) -> Result<Segment, OpenError> {
     let Address::Fd(fd) = address else { unreachable!("only descriptors have no place") };
@@ -172,11 +183,11 @@ fn join_descriptor(
     let file = memfd::open(*fd)?;
     let Some(place) = Place::named(&file, &text)? else {
         let _membership = membership(&file, &text)?;
-        let segment = join_description(&file, &text, request, role)?;
+        let segment = join_description(&file, &text, request, entrant)?;
         segment.settle(settle)?;
         return Ok(segment);
     };
-    match join_file(file, &place, request, role, settle)? {
+    match join_file(file, &place, request, entrant, settle)? {
         Some(segment) => Ok(segment.named(place)),
         None => Err(OpenError::NoDescriptor { place: text, why: "the ring was removed meanwhile" }),
     }
@@ -215,8 +226,8 @@ pub(crate) fn create_memfd(request: &Request) -> Result<File, OpenError> {
 }
 
 /// Joins the ring in the memfd `file` through a description of its own.
-pub(crate) fn join_memfd(file: &File, request: &Request, role: Role) -> Result<Segment, OpenError> {
-    join_description(file, memfd::TEXT, request, role)
+pub(crate) fn join_memfd(file: &File, request: &Request, entrant: Entrant) -> Result<Segment, OpenError> {
+    join_description(file, memfd::TEXT, request, entrant)
 }
 
 fn metadata(file: &File, text: &str) -> Result<fs::Metadata, OpenError> {
@@ -228,14 +239,14 @@ fn join_file(
     file: File,
     place: &Place,
     request: &Request,
-    role: Role,
+    entrant: Entrant,
     settle: Settle<'_>,
 ) -> Result<Option<Segment>, OpenError> {
     let _membership = membership(&file, place.text())?;
     if metadata(&file, place.text())?.nlink() == 0 {
         return Ok(None);
     }
-    let segment = join_description(&file, place.text(), request, role)?;
+    let segment = join_description(&file, place.text(), request, entrant)?;
     segment.settle(settle)?;
     Ok(Some(segment))
 }
@@ -254,12 +265,17 @@ pub(crate) fn membership<'a>(file: &'a File, text: &str) -> Result<Membership<'a
 }
 
 /// Checks, maps and leases the segment behind `file`, a description that nobody else uses.
-fn join_description(file: &File, text: &str, request: &Request, role: Role) -> Result<Segment, OpenError> {
+fn join_description(
+    file: &File,
+    text: &str,
+    request: &Request,
+    entrant: Entrant,
+) -> Result<Segment, OpenError> {
     let header = read_header(file, text)?;
     request.check(&header, text)?;
     let mapping = Mapping::of(file, text, header.sizes.total())?;
-    let (lease, id) = own_lease(file, &mapping, text, header.sizes, role)?;
-    let segment = Segment::joined(mapping, header, text, Some(lease), id)?;
+    let seat = own_seat(file, &mapping, text, header.sizes, entrant)?;
+    let segment = Segment::seated(mapping, header, text, seat)?;
     segment.touch(request);
     Ok(segment)
 }
@@ -274,6 +290,52 @@ pub(crate) fn read_header(file: &File, text: &str) -> Result<Header, OpenError> 
             found: format!("it is {length} bytes long, shorter than a header"),
         })?;
     raw.check(text, length)
+}
+
+/// What one who joins has: the lease of a participant, and for a side of a `duplex` also that of its consumer.
+struct Seat {
+    lease: Lease,
+    id: u32,
+    spare: Option<(Lease, u32)>,
+}
+
+fn own_seat(
+    file: &impl AsRawFd,
+    mapping: &Mapping,
+    text: &str,
+    sizes: Sizes,
+    entrant: Entrant,
+) -> Result<Seat, OpenError> {
+    match entrant {
+        Entrant::Role(role) => {
+            let (lease, id) = own_lease(file, mapping, text, sizes, role)?;
+            Ok(Seat { lease, id, spare: None })
+        }
+        Entrant::Side(wanted) => own_side(file, mapping, text, wanted),
+    }
+}
+
+/// Takes both leases of a side on which nobody lives. Whoever joins holds the membership lock, so nobody gets only one of
+/// them.
+fn own_side(
+    file: &impl AsRawFd,
+    mapping: &Mapping,
+    text: &str,
+    wanted: Option<Side>,
+) -> Result<Seat, OpenError> {
+    let home = home(text)?;
+    let open = || Lease::open(home, || place::reopen(file, text));
+    let (lease, other) = (open()?, open()?);
+    for side in Side::BOTH.into_iter().filter(|side| wanted.is_none_or(|wanted| wanted == *side)) {
+        let (id, spare) = side.ids();
+        if take_free(&lease, text, id..id + 1)?.is_some() {
+            if take_free(&other, text, spare..spare + 1)?.is_some() {
+                return Ok(Seat { lease, id, spare: Some((other, spare)) });
+            }
+            lease::give_back(&lease, id);
+        }
+    }
+    Err(no_side(mapping, text, wanted))
 }
 
 /// Opens `file` anew and takes the first free lease of `role` through that description. It must be one of its
@@ -320,13 +382,31 @@ fn no_place(mapping: &Mapping, text: &str, sizes: Sizes, role: Role) -> OpenErro
     if places > 1 {
         return OpenError::NoPlace { place, role, places };
     }
-    let line = mapping.part::<Participant>(participant::line_at(sizes.ids(role).start));
-    let pid = if line.said() == Said::Attached { line.pid() } else { 0 };
-    OpenError::AlreadyAttached { place, role, pid }
+    OpenError::AlreadyAttached { place, role, pid: pid_at(mapping, sizes.ids(role).start) }
+}
+
+/// The error of one who finds both sides taken, or the one that it wanted.
+fn no_side(mapping: &Mapping, text: &str, wanted: Option<Side>) -> OpenError {
+    let place = text.to_owned();
+    // Of a side whose ends live apart, one may have left.
+    let pid = |side: Side| {
+        let (producer, consumer) = side.ids();
+        Some(pid_at(mapping, producer)).filter(|pid| *pid != 0).unwrap_or_else(|| pid_at(mapping, consumer))
+    };
+    match wanted {
+        Some(side) => OpenError::SideTaken { place, side, pid: pid(side) },
+        None => OpenError::NoSide { place, pids: Side::BOTH.map(pid) },
+    }
+}
+
+/// The process of participant `id`, as far as it has said; else 0.
+fn pid_at(mapping: &Mapping, id: u32) -> u32 {
+    let line = mapping.part::<Participant>(participant::line_at(id));
+    if line.said() == Said::Attached { line.pid() } else { 0 }
 }
 
 /// Makes a new segment and links it. `None`: the name exists by now.
-fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option<Segment>, OpenError> {
+fn create(place: &Place, request: &Request, entrant: Option<Entrant>) -> Result<Option<Segment>, OpenError> {
     let new: Unnamed = place.unnamed()?;
     let total = request.plan.sizes.total();
     reserve::reserve(&new.file, place.text(), Some(place.directory()), total)?;
@@ -334,10 +414,10 @@ fn create(place: &Place, request: &Request, role: Option<Role>) -> Result<Option
     let birth = birth();
     mapping.write_header(&request.plan.header(birth));
     let header = request.plan.checked(birth);
-    let segment = match role {
-        Some(role) => {
-            let (own, id) = own_lease(&new.file, &mapping, place.text(), header.sizes, role)?;
-            Segment::joined(mapping, header, place.text(), Some(own), id)?
+    let segment = match entrant {
+        Some(entrant) => {
+            let seat = own_seat(&new.file, &mapping, place.text(), header.sizes, entrant)?;
+            Segment::seated(mapping, header, place.text(), seat)?
         }
         None => Segment::joined(mapping, header, place.text(), None, 0)?,
     };
@@ -375,7 +455,27 @@ impl Segment {
     ) -> Result<Segment, OpenError> {
         let home = home(text)?;
         let (mapping, text, locked) = (mapping.into(), text.to_owned(), OnceCell::new());
-        Ok(Segment { mapping, header, text, id, place: None, locked, lease, home })
+        Ok(Segment { mapping, header, text, id, place: None, locked, lease, spare: None, home })
+    }
+
+    fn seated(mapping: Mapping, header: Header, text: &str, seat: Seat) -> Result<Segment, OpenError> {
+        let segment = Segment::joined(mapping, header, text, Some(seat.lease), seat.id)?;
+        Ok(Segment { spare: seat.spare, ..segment })
+    }
+
+    /// `duplex`: the same segment, joined as the consumer of this side; once.
+    pub(crate) fn other_end(&mut self) -> Option<Segment> {
+        let (lease, id) = self.spare.take()?;
+        let (mapping, header, text) = (self.mapping.clone(), self.header.clone(), self.text.clone());
+        let (place, locked, lease) = (self.place.clone(), OnceCell::new(), Some(lease));
+        Some(Segment { mapping, header, text, id, place, locked, lease, spare: None, home: self.home })
+    }
+
+    /// The participants whose leases are not in this value.
+    fn others(&self) -> impl Iterator<Item = Range<u32>> {
+        let all = self.header.sizes.all_ids();
+        let spare = self.spare.as_ref().map_or(all.end, |(_, id)| *id);
+        [all.start..spare, spare + 1..all.end].into_iter().filter(|ids| !ids.is_empty())
     }
 
     /// Joins the same segment as one more participant.

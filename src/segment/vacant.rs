@@ -5,10 +5,10 @@ use std::io;
 
 use super::Segment;
 use super::birth::boot_id;
-use super::hosted::zeroed_to;
 use super::lease;
 use super::mapping::Mapping;
 use crate::error::OpenError;
+use crate::frame::HEADER;
 use crate::layout::{PAGE, Sizes};
 
 /// What whoever joins a segment alone does first.
@@ -26,11 +26,14 @@ impl Segment {
         let Some(lease) = &self.lease else {
             return Ok(());
         };
-        match lease::held_among(lease, self.header.sizes.all_ids()) {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => settle(&Vacant { segment: self, boot: boot_id() }),
-            Err(source) => Err(self.system("lock (OFD)", source)),
+        for ids in self.others() {
+            match lease::held_among(lease, ids) {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(source) => return Err(self.system("lock (OFD)", source)),
+            }
         }
+        settle(&Vacant { segment: self, boot: boot_id() })
     }
 }
 
@@ -64,10 +67,17 @@ impl Vacant<'_> {
     /// then the control lines from the beginning, the producer's before the consumer's.
     pub(crate) fn clear(&self) {
         let data_at = match self.sizes() {
-            Sizes::Spsc(sizes) => sizes.records_at(),
-            Sizes::Mpmc(sizes) => sizes.descriptors_at(),
+            Sizes::Mpmc(sizes) => {
+                self.mapping().clear(sizes.descriptors_at()..sizes.blocks_at());
+                sizes.descriptors_at()
+            }
+            sizes => {
+                sizes
+                    .rings()
+                    .for_each(|ring| self.mapping().clear(ring.records_at..ring.records_at + HEADER));
+                sizes.rings().map(|ring| ring.records_at).min().unwrap_or(PAGE)
+            }
         };
-        self.mapping().clear(data_at..zeroed_to(self.sizes()));
         self.mapping().clear(PAGE..data_at);
     }
 

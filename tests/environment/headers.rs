@@ -56,7 +56,7 @@ fn another_layout_version_is_refused() {
 fn another_kind_is_refused() {
     let name = ring();
     patch(&name.path(), at::KIND, &9_u32.to_ne_bytes());
-    let parts = ["kind 9", "expected 1 (spsc) or 2 (mpmc)", "use another name"];
+    let parts = ["kind 9", "expected 1 (spsc), 2 (mpmc) or 3 (duplex)", "use another name"];
     is_refused(&name, &parts, |error| matches!(error, OpenError::Kind { .. }));
     can_be_replaced(&name);
 }

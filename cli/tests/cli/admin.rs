@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
+use ringway::duplex;
 use serde_json::Value;
 
 use crate::common::{Name, Running, assert_exit, assert_says, holding, ringway, text, until};
@@ -138,5 +139,33 @@ fn people_get_tables() {
     for word in ["64.0 KiB", "alignment", "64.0 KiB", "0600"] {
         assert!(report.contains(word), "{word:?} is missing: {report}");
     }
+    name.remove();
+}
+
+#[test]
+fn a_duplex_is_shown_with_both_its_sides() {
+    let name = Name::new("duplex");
+    let mut first = duplex::options().size(64 << 10).endpoint(name.address()).expect("a side");
+    first.send(b"hello").expect("room");
+    let report = json(&["inspect", &name.address()]);
+    assert_eq!(report["kind"], "duplex");
+    assert_eq!((&report["size"], &report["used"]), (&Value::from(64 << 10), &Value::from(16)));
+    let all = report["participants"].as_array().expect("participants");
+    let seen = all.iter().map(|one| [&one["side"], &one["role"], &one["state"]].map(|word| word.as_str()));
+    let side = |side, state| ["producer", "consumer"].map(|role| [side, role, state].map(Some));
+    let expected = [side("first", "attached"), side("second", "absent")].concat();
+    assert_eq!(seen.collect::<Vec<_>>(), expected);
+    let list = text(&ringway(&["ls"]).output().expect("ringway ls").stdout);
+    let row = list.lines().find(|line| line.contains(&name.address())).expect("a row");
+    let there = format!("attached {}, absent", std::process::id());
+    assert!(row.contains("duplex") && row.matches(&there).count() == 2, "{row}");
+    let people = text(&ringway(&["inspect", &name.address()]).output().expect("ringway inspect").stdout);
+    for word in ["64.0 KiB each way", "first producer", "second consumer"] {
+        assert!(people.contains(word), "{word:?} is missing: {people}");
+    }
+    for command in [name.recv(&[]).output(), name.send(&[]).stdin(holding(b"")).output()] {
+        assert_says(&command.expect("ringway"), 6, &["is a duplex"]);
+    }
+    assert_says(&ringway(&["rm", &name.address()]).output().expect("ringway rm"), 6, &["in use"]);
     name.remove();
 }

@@ -11,7 +11,7 @@ use crate::error::OpenError;
 use crate::layout::mpmc::Sizes;
 use crate::layout::{self, Role, Wake};
 use crate::segment::address::Address;
-use crate::segment::{self, Owner, Request, Segment};
+use crate::segment::{self, Entrant, Owner, Request, Segment};
 use crate::wait::Wait;
 
 /// How rings are made, found and waited on: `ringway::mpmc::options()`.
@@ -195,7 +195,7 @@ impl Options {
     pub fn pair(&self) -> Result<(Producer, Consumer), OpenError> {
         let request = self.request()?;
         let file = segment::create_memfd(&request)?;
-        let segment = segment::join_memfd(&file, &request, Role::Producer)?;
+        let segment = segment::join_memfd(&file, &request, Entrant::Role(Role::Producer))?;
         let producer = Producer::attach(self.end(segment, Role::Producer, Backing::Fd))?;
         let consumer = Consumer::attach(producer.end.join_again(Role::Consumer)?, self.tune)?;
         Ok((producer, consumer))
@@ -221,7 +221,7 @@ impl Options {
 
     fn lone(&self, role: Role) -> Result<End, OpenError> {
         let request = self.request()?;
-        let segment = segment::join_memfd(&segment::create_memfd(&request)?, &request, role)?;
+        let segment = segment::join_memfd(&segment::create_memfd(&request)?, &request, Entrant::Role(role))?;
         Ok(self.end(segment, role, Backing::Fd))
     }
 
@@ -239,7 +239,9 @@ impl Options {
 
     fn join(&self, address: Address, role: Role) -> Result<End, OpenError> {
         let accepted = self.common.earlier_boot;
-        let segment = segment::join(&address, &self.request()?, role, &|vacant| settle(vacant, accepted))?;
+        let segment = segment::join(&address, &self.request()?, Entrant::Role(role), &|vacant| {
+            settle(vacant, accepted)
+        })?;
         Ok(self.end(segment, role, Backing::of(&address)))
     }
 

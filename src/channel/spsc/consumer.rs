@@ -27,7 +27,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(super) fn attach(end: End, tune: Tune) -> Result<Consumer, OpenError> {
+    pub(in crate::channel) fn attach(end: End, tune: Tune) -> Result<Consumer, OpenError> {
         let sizes = end.sizes();
         let (control, line) = (end.control.clone(), end.line.clone());
         let ring = record::Consumer::attach(end.window(), control, line, sizes, tune.pace())
@@ -142,6 +142,10 @@ impl Consumer {
 
     #[inline(never)]
     fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
+        self.take_waiting(timeout).map(|taken| self.guard(taken))
+    }
+
+    fn take_waiting(&mut self, timeout: Option<Duration>) -> Result<Taken, RecvError> {
         if !self.end.is_home() {
             return Err(RecvError::Forked);
         }
@@ -149,7 +153,21 @@ impl Consumer {
         if !self.ring.is_ready() {
             self.wait(timeout)?;
         }
-        self.take().map(|taken| self.guard(taken))
+        self.take()
+    }
+
+    /// Takes the next message; blocks while the ring is empty, for at most `timeout`. What is taken is released when its
+    /// guard is dropped.
+    pub(crate) fn take_within(&mut self, timeout: Option<Duration>) -> Result<Taken, RecvError> {
+        match self.take_soon() {
+            Some(found) => Ok(Taken { found, on_drop: OnDrop::Plain }),
+            None => self.take_waiting(timeout),
+        }
+    }
+
+    /// The bytes of what was taken.
+    pub(crate) fn bytes_of(&self, taken: &Taken) -> &[u8] {
+        self.ring.hand_out(&taken.found)
     }
 
     /// Takes the message that a look has found.
@@ -164,7 +182,7 @@ impl Consumer {
     }
 
     #[inline(always)]
-    fn guard(&self, taken: Taken) -> Message<'_> {
+    pub(crate) fn guard(&self, taken: Taken) -> Message<'_> {
         Message::new(self, taken.found, taken.on_drop)
     }
 

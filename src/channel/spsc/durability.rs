@@ -29,7 +29,7 @@ impl From<Findings> for Recovery {
 
 /// When to sync, and how it went.
 #[derive(Debug, Default)]
-pub(super) struct Durability {
+pub(in crate::channel) struct Durability {
     /// Sync after so many messages; 0: when asked.
     pub(super) every: u64,
     /// What was found when this end attached.

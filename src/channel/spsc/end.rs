@@ -13,44 +13,50 @@ use crate::channel::{Backing, Geometry};
 use crate::error::{Corrupt, OpenError};
 use crate::layout::bell::BellLine;
 use crate::layout::participant::{Counters, Participant, Said, line_at};
-use crate::layout::spsc::{CONTROL_AT, Control, Sizes};
-use crate::layout::{self, Role, Shared};
-use crate::ring::record::Window;
+use crate::layout::spsc::{Control, Site, Sizes};
+use crate::layout::{Role, Shared};
+use crate::ring::record::{self, Window};
 use crate::segment::Segment;
 use crate::wait::{Patience, bell};
 
-/// One end of an `spsc` ring.
+/// One end of an `spsc` ring: one that has its segment to itself, or one of the two of a `duplex`.
 #[derive(Debug)]
-pub(super) struct End {
+pub(in crate::channel) struct End {
     endpoint: Endpoint,
     pub(super) control: Shared<Control>,
     peer_line: Shared<Participant>,
-    sizes: Sizes,
+    /// The peer's number.
+    peer: u32,
+    site: Site,
     pub(super) durability: Durability,
 }
 
 impl End {
-    pub(super) fn new(
+    pub(in crate::channel) fn new(
         segment: Segment,
         role: Role,
         backing: Backing,
         patience: Patience,
         durability: Durability,
     ) -> Result<End, OpenError> {
-        let layout::Sizes::Spsc(sizes) = segment.header.sizes else {
-            unreachable!("a request for an spsc ring opens no other")
+        let sizes = segment.header.sizes;
+        // The participants of each role are numbered as the rings are.
+        let ring = segment.id - sizes.ids(role).start;
+        let Some(site) = sizes.rings().nth(ring as usize) else {
+            unreachable!("a request for a record ring opens no other")
         };
         let bell_at = match role {
             Role::Producer => offset_of!(Control, space_bell),
             Role::Consumer => offset_of!(Control, data_bell),
         };
-        let endpoint = Endpoint::new(segment, role, backing, patience, CONTROL_AT + bell_at as u64);
+        let endpoint = Endpoint::new(segment, role, backing, patience, site.control_at + bell_at as u64);
         let mapping = &endpoint.segment.mapping;
-        let peer = endpoint.header().sizes.ids(endpoint.peer_role()).start;
+        let peer = sizes.ids(endpoint.peer_role()).start + ring;
         let end = End {
-            control: mapping.part(CONTROL_AT),
+            control: mapping.part(site.control_at),
             peer_line: mapping.part(line_at(peer)),
-            sizes,
+            peer,
+            site,
             durability,
             endpoint,
         };
@@ -83,7 +89,14 @@ impl End {
 
     /// Says goodbye, and wakes the peer to hear it.
     pub(super) fn say_goodbye(&self, bell: &BellLine, drained: impl FnOnce() -> bool) {
-        self.endpoint.say_goodbye(|| self.ring(bell), drained);
+        self.endpoint.say_goodbye(|| self.ring(bell), || drained() && self.is_drained_beside());
+    }
+
+    /// Is there nothing in the segment's other ring, if it has one?
+    fn is_drained_beside(&self) -> bool {
+        let mapping = &self.segment.mapping;
+        let mut others = self.header().sizes.rings().filter(|site| *site != self.site);
+        others.all(|site| record::is_drained(&window_of(mapping, site), &mapping.part(site.control_at)))
     }
 
     /// Rings `bell` for the peer.
@@ -105,8 +118,7 @@ impl End {
 
     /// The peer's number and line.
     fn peers(&self) -> impl Iterator<Item = (u32, Shared<Participant>)> {
-        let ids = self.header().sizes.ids(self.peer_role());
-        iter::once((ids.start, self.peer_line.clone()))
+        iter::once((self.peer, self.peer_line.clone()))
     }
 
     /// How to wait for the peer, for at most `timeout`. Notes that a call waits.
@@ -120,12 +132,12 @@ impl End {
     }
 
     pub(super) fn sizes(&self) -> Sizes {
-        self.sizes
+        self.site.sizes
     }
 
     /// The ring's bytes.
     pub(super) fn window(&self) -> Window {
-        window_of(&self.segment.mapping, self.sizes)
+        window_of(&self.segment.mapping, self.site)
     }
 
     /// Has the peer said goodbye? Makes no system call.
@@ -135,7 +147,7 @@ impl End {
 
     /// What is known of the peer. One system call, or two.
     pub(super) fn peer(&self) -> Peer {
-        peer::state(&self.peer_line, || self.segment.lives(self.peer_role()))
+        peer::state(&self.peer_line, || self.segment.lives_id(self.peer))
     }
 
     pub(super) fn counters(&self, (messages, bytes): (u64, u64)) -> Counters {

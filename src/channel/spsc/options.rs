@@ -19,7 +19,7 @@ use crate::layout::spsc::Sizes;
 use crate::layout::{self, Role, Wake};
 use crate::segment::address::Address;
 use crate::segment::mapping::Mapping;
-use crate::segment::{self, Owner, Request, Segment};
+use crate::segment::{self, Entrant, Owner, Request, Segment};
 use crate::shape::{self, Shape};
 use crate::wait::Wait;
 
@@ -217,7 +217,7 @@ impl Options {
         let request = self.request()?;
         let file = segment::create_memfd(&request)?;
         let join = |role| {
-            let segment = segment::join_memfd(&file, &request, role)?;
+            let segment = segment::join_memfd(&file, &request, Entrant::Role(role))?;
             self.end(segment, role, Backing::Fd, Durability::default())
         };
         let producer = Producer::attach(join(Role::Producer)?)?;
@@ -245,7 +245,7 @@ impl Options {
     fn lone(&self, role: Role) -> Result<End, OpenError> {
         self.check_can_be_durable(false, "memfd")?;
         let request = self.request()?;
-        let segment = segment::join_memfd(&segment::create_memfd(&request)?, &request, role)?;
+        let segment = segment::join_memfd(&segment::create_memfd(&request)?, &request, Entrant::Role(role))?;
         self.end(segment, role, Backing::Fd, Durability::default())
     }
 
@@ -320,13 +320,14 @@ impl Options {
         let backing = Backing::of(&address);
         self.check_can_be_durable(backing != Backing::Shm, &address)?;
         let (recovered, accepted) = (Cell::new(None), self.common.earlier_boot);
-        let segment = segment::join(&address, &self.request()?, role, &|vacant| match vacant.sizes() {
-            layout::Sizes::Spsc(sizes) if sizes.durable => {
-                recovered.set(settle::recover(vacant, sizes)?);
-                Ok(())
-            }
-            _ => settle::settle(vacant, accepted),
-        })?;
+        let segment =
+            segment::join(&address, &self.request()?, Entrant::Role(role), &|vacant| match vacant.sizes() {
+                layout::Sizes::Spsc(sizes) if sizes.durable => {
+                    recovered.set(settle::recover(vacant, sizes)?);
+                    Ok(())
+                }
+                _ => settle::settle(vacant, accepted),
+            })?;
         let recovery = recovered.get().map(Recovery::from);
         self.end(segment, role, backing, Durability::new(self.sync_every, recovery))
     }
@@ -357,11 +358,8 @@ impl Options {
     }
 
     fn request(&self) -> Result<Request, OpenError> {
-        let size = self.size.checked_next_power_of_two().map_or(u64::MAX, |size| size as u64);
-        let (asked, size) = if self.size == 0 { (0, 0) } else { (self.size as u64, size) };
-        let sizes = Sizes::new(size, self.payload_align as u64).map_err(|(option, value, rule)| {
-            OpenError::Option { option, asked: if option == "ring size" { asked } else { value }, rule }
-        })?;
+        let sizes = Sizes::asked(self.size, self.payload_align)
+            .map_err(|(option, asked, rule)| OpenError::Option { option, asked, rule })?;
         let sizes = layout::Sizes::Spsc(Sizes { durable: self.durable, ..sizes });
         self.common.request(sizes, false, self.description.as_deref(), self.type_align)
     }

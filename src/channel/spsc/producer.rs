@@ -31,7 +31,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub(super) fn attach(end: End) -> Result<Producer, OpenError> {
+    pub(in crate::channel) fn attach(end: End) -> Result<Producer, OpenError> {
         let sizes = end.sizes();
         let ring = record::Producer::attach(end.window(), end.control.clone(), end.line.clone(), sizes)
             .map_err(|corrupt| end.refuse(corrupt))?;
