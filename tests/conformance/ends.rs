@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use ringway::{RecvError, SendError, connect, mpmc, pipe, spsc};
+use ringway::{RecvError, SendError, connect, duplex, mpmc, pipe, spsc};
 
 /// A tag and a message.
 pub type Received = (u16, Vec<u8>);
@@ -109,3 +109,5 @@ ends!(spsc::Producer, spsc::Consumer);
 ends!(mpmc::Producer, mpmc::Consumer);
 ends!(pipe::Producer, pipe::Consumer);
 ends!(connect::Producer, connect::Consumer);
+ends!(duplex::Endpoint, duplex::Endpoint);
+ends!(duplex::Endpoint<duplex::Streams>, duplex::Endpoint<duplex::Streams>);

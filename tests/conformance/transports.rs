@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use ringway::connect::{self, Using};
-use ringway::{mpmc, pipe, spsc};
+use ringway::{duplex, mpmc, pipe, spsc};
 use tempfile::TempDir;
 
 use crate::common::PATIENCE;
@@ -27,13 +27,17 @@ pub enum Transport {
     Pipe,
     Fifo,
     Unix,
+    /// One of the two rings in a segment.
+    Duplex,
+    /// One direction of a socket.
+    DuplexStream,
     /// Two that meet by a name, and share memory.
     Connected,
     /// Two that meet by a name, one of which uses no memory.
     FallenBack,
 }
 
-pub const ALL: [Transport; 10] = [
+pub const ALL: [Transport; 12] = [
     Transport::Shm,
     Transport::File,
     Transport::Memfd,
@@ -42,6 +46,8 @@ pub const ALL: [Transport; 10] = [
     Transport::Pipe,
     Transport::Fifo,
     Transport::Unix,
+    Transport::Duplex,
+    Transport::DuplexStream,
     Transport::Connected,
     Transport::FallenBack,
 ];
@@ -63,7 +69,14 @@ impl Transport {
 
     /// Are messages in memory, where they wait for a next consumer?
     pub fn is_ring(self) -> bool {
-        !matches!(self, Transport::Pipe | Transport::Fifo | Transport::Unix | Transport::FallenBack)
+        !matches!(
+            self,
+            Transport::Pipe
+                | Transport::Fifo
+                | Transport::Unix
+                | Transport::DuplexStream
+                | Transport::FallenBack
+        )
     }
 
     /// Options of one of the two sides of a connection.
@@ -125,6 +138,11 @@ impl Bed {
             Transport::Mpmc => {
                 let options = mpmc::options().slots(256).slot_size(4 * LARGEST / 256);
                 boxed(options.pair().expect("a pair"))
+            }
+            Transport::Duplex => boxed(duplex::options().size(4 * LARGEST).pair().expect("a pair")),
+            Transport::DuplexStream => {
+                let options = pipe::options().largest(2 * LARGEST);
+                boxed(options.duplex_pair().expect("a pair").map(duplex::Endpoint::from).into())
             }
             Transport::Pipe => boxed(pipe::options().largest(2 * LARGEST).pair().expect("a pair")),
             _ => boxed(connected(self.transport, &self.address())),
