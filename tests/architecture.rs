@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The layers, from the bottom: a part may use those below its own layer, and itself. Parts in one layer do not
 /// know of one another.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["sync"],
     &["seq", "shape"],
     &["error", "frame", "layout"],
@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 7] = [
     &["ring", "wait", "segment"],
     &["channel", "pipe"],
     &["handover", "model", "task"],
+    &["untrusted"],
 ];
 
 /// Where parts of one layer may use one another: errors name roles, checks make errors, and a ring's sizes come

@@ -7,7 +7,7 @@ use crate::layout::participant::Participant;
 use crate::layout::{Shared, mpmc, spsc};
 use crate::sync::Ticket;
 use crate::wait::bell::{self, Rung, Sleeper, WokenBy};
-use crate::wait::{self, Condition, Patience, Wait};
+use crate::wait::{self, Condition, Patience, Sleeps, Wait};
 
 #[derive(Clone, Debug)]
 pub(super) enum BellOf {
