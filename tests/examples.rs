@@ -170,6 +170,20 @@ fn sandboxed_child_works_where_nothing_can_be_opened() {
 }
 
 #[test]
+fn plugin_host_drops_a_hostile_plugin_and_goes_on() {
+    let text = run("plugin_host");
+    assert_lines(
+        &text,
+        &[
+            &["honest: 1000 answers, all of them right"],
+            &["hostile: dropped after 0 answers", "corrupt"],
+            &["mortal: dropped after 100 answers", "peer dead"],
+            &["the host goes on"],
+        ],
+    );
+}
+
+#[test]
 fn pipeline_counts_words_in_a_child() {
     let text = run("pipeline");
     assert!(number_after(&text, "") > 100, "{text}");

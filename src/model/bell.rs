@@ -145,7 +145,7 @@ pub fn no_fence_for_wakers() {
 }
 
 /// A condition of one closure.
-struct Looking<F>(F);
+pub(super) struct Looking<F>(pub(super) F);
 
 impl<T, F: FnMut() -> Option<T>> Condition for Looking<F> {
     type Found = T;

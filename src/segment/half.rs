@@ -1,8 +1,9 @@
 //! A memfd that its maker alone can write, and that the other side need not trust.
 //!
-//! Its maker maps it and then seals it: from then on its length is fixed, and nobody, whoever has the descriptor, can write to it,
-//! map it to be written, or punch holes into it; what was mapped before stays. Whoever takes one checks just that, and then reserves its memory once
-//! more: the maker may have punched holes before it sealed it, and a hole that is read when memory has run out is a SIGBUS.
+//! Its maker maps it and then seals it: from then on its length is fixed, and nobody, whoever has the descriptor, can write
+//! to it, map it to be written, or punch holes into it; what was mapped before stays. Whoever takes one checks just that,
+//! and then reserves its memory once more: the maker may have punched holes before it sealed it, and a hole that is read
+//! when memory has run out is a SIGBUS.
 
 use std::fs::File;
 use std::io;

@@ -1,7 +1,8 @@
 //! The bell between two halves, of which each is written by its owner only.
 //!
-//! Each side has a bell word in its own half, which the other side sleeps on through its read-only view (a futex is found by
-//! the file and offset that it lies at, not by the right to write it), and a word `asleep` that says on which value of the other side's bell it sleeps:
+//! Each side has a bell word in its own half, which the other side sleeps on through its read-only view (a futex is found
+//! by the file and offset that it lies at, not by the right to write it), and a word `asleep` that says on which value of
+//! the other side's bell it sleeps:
 //!
 //! ```text
 //! bell      31 … 1: how often it was rung    0: zero
@@ -10,18 +11,18 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! The sleeper reads the other side's bell, says in `asleep` that it sleeps at this value, runs the heavy fence, looks for its
-//! condition once more, and sleeps only while the bell has that value. The waker makes the condition true, runs the light
-//! fence, and looks at `asleep`. By the fences one of the two sees the other: either the sleeper's second look finds the
-//! condition true, or the waker finds the announcement. If that is of the bell's value now, the waker changes the bell before it wakes, so a sleeper that
-//! has not reached the kernel yet does not sleep. If it is of an older value, the bell was changed after it was
-//! read, so whoever made that announcement does not sleep, and nothing is to be done: one sleep costs one system call, however many messages are
-//! sent before the sleeper runs.
+//! The sleeper reads the other side's bell, says in `asleep` that it sleeps at this value, runs the heavy fence, looks for
+//! its condition once more, and sleeps only while the bell has that value. The waker makes the condition true, runs the
+//! light fence, and looks at `asleep`. By the fences one of the two sees the other: either the sleeper's second look finds
+//! the condition true, or the waker finds the announcement. If that is of the bell's value now, the waker changes the bell
+//! before it wakes, so a sleeper that has not reached the kernel yet does not sleep. If it is of an older value, the bell
+//! was changed after it was read, so whoever made that announcement does not sleep, and nothing is to be done: one sleep
+//! costs one system call, however many messages are sent before the sleeper runs.
 //!
 //! # A side that lies
 //!
-//! Any `asleep` and any bell is taken for what it is: at worst this side makes a wake-up in vain for a message, does not sleep
-//! although it could, or sleeps although it need not. Sleeps are bounded by the liveness interval and the deadline.
+//! Any `asleep` and any bell is taken for what it is: at worst this side makes a wake-up in vain for a message, does not
+//! sleep although it could, or sleeps although it need not. Sleeps are bounded by the liveness interval and the deadline.
 //!
 //! | edge | from | to | carries |
 //! |---|---|---|---|
