@@ -35,7 +35,7 @@ run() {
       run=(-- "$2")
       if [[ $2 != *:: ]]; then run+=(--exact); fi
       ;;
-    backings | durable | duplex | notify)
+    backings | durable | duplex | notify | untrusted)
       build=(cargo test --quiet --manifest-path "$tree/Cargo.toml" --test "$1")
       run=(-- "$2")
       ;;

@@ -544,7 +544,7 @@ pub enum HandoverError {
     },
     /// What came is no greeting.
     #[error(
-        "what came is no ring: it begins with {found:?}, expected {expected:?}; the other side must call ringway::handover::give, and nothing may be read or written before on this socket by one side alone"
+        "what came is no ring: it begins with {found:?}, expected {expected:?}; the other side must call the counterpart in ringway (`give` for `take`; in `untrusted` the other role), and nothing may be read or written before on this socket by one side alone"
     )]
     Foreign {
         /// How it begins.
@@ -567,7 +567,7 @@ pub enum HandoverError {
     Corrupt(#[from] Corrupt),
     /// Too many descriptors came, or none.
     #[error(
-        "{found} descriptors came with the greeting, expected exactly 1; all were closed: the other side must call ringway::handover::give once for each ring"
+        "{found} descriptors came with the greeting, expected exactly 1; all were closed: the other side must be ringway's, which sends one for each call"
     )]
     Descriptors {
         /// How many came.
@@ -581,6 +581,51 @@ pub enum HandoverError {
         /// How many came; they were closed.
         found: usize,
     },
+    /// Untrusted rings: both sides want to be the same.
+    #[error(
+        "both sides want to be the {role}; call `producer` on one side and `consumer` on the other, in the same order if the socket carries several rings"
+    )]
+    SameRole {
+        /// What both want to be.
+        role: Role,
+    },
+    /// Untrusted rings: the ring is larger than this side takes.
+    #[error(
+        "the producer's ring has {found} bytes, this consumer takes at most {allowed}; allow more with most(…), or make the ring smaller"
+    )]
+    TooLarge {
+        /// Bytes of the ring.
+        found: u64,
+        /// Bytes that are taken.
+        allowed: u64,
+    },
+    /// Untrusted rings: the half that came has not exactly the seals that it must have, so the other side could take its memory from
+    /// under this one, or others could write to it.
+    #[error(
+        "the other side's half has the seals {found}, expected exactly {expected}; nothing of it was used"
+    )]
+    Seals {
+        /// Its seals.
+        found: String,
+        /// The seals expected.
+        expected: String,
+    },
+    /// Untrusted rings: the half that came has another length than its ring.
+    #[error("the other side's half is {found} bytes long, expected {expected}; nothing of it was used")]
+    Length {
+        /// Its length.
+        found: u64,
+        /// The length that goes with the ring's size.
+        expected: u64,
+    },
+    /// Untrusted rings: the half that came is of huge pages, which can run out later.
+    #[error("the other side's half is of huge pages, expected ordinary ones; nothing of it was used")]
+    HugePages,
+    /// Untrusted rings: the descriptor that came cannot be written by, so this side cannot have its memory set aside.
+    #[error(
+        "the other side's half came by a descriptor that was not opened to read and write, so its memory cannot be reserved; nothing of it was used"
+    )]
+    ReadOnly,
     /// The parent process has handed nothing over by this name.
     #[error(
         "the environment has no {variable}; the parent must call ringway::handover::to_child with the same name, and the program must be started by that command"

@@ -19,6 +19,7 @@ mod seq;
 pub mod shape;
 mod sync;
 pub mod task;
+pub mod untrusted;
 mod wait;
 
 pub use channel::{Backing, Geometry, Peer, Pollable, Select, Signalled, Source, Tune};

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 8] = [
     &["ring", "wait", "segment"],
     &["channel", "pipe"],
     &["duplex", "handover", "model", "task"],
-    &["connect"],
+    &["connect", "untrusted"],
 ];
 
 /// Where parts of one layer may use one another: errors name roles, checks make errors, and a ring's sizes come

@@ -184,6 +184,20 @@ fn request_reply_survives_a_late_answer_and_a_death() {
 }
 
 #[test]
+fn plugin_host_drops_a_hostile_plugin_and_goes_on() {
+    let text = run("plugin_host");
+    assert_lines(
+        &text,
+        &[
+            &["honest: 1000 answers, all of them right"],
+            &["hostile: dropped after 0 answers", "corrupt"],
+            &["mortal: dropped after 100 answers", "peer dead"],
+            &["the host goes on"],
+        ],
+    );
+}
+
+#[test]
 fn pipeline_counts_words_in_a_child() {
     let text = run("pipeline");
     assert!(number_after(&text, "") > 100, "{text}");

@@ -6,6 +6,7 @@ use std::io;
 use super::endpoint::Seat;
 use super::waiter::Waiter;
 use crate::layout::call::{Call, SignalCall};
+use crate::wait::Sleeps;
 use crate::wait::alarm::Alarm;
 use crate::wait::bell;
 

@@ -8,6 +8,7 @@
 //! 20   zero
 //! ```
 
+use super::socket::check_magic;
 use crate::error::{Corrupt, HandoverError};
 use crate::layout::{Kind, Role};
 
@@ -15,7 +16,7 @@ use crate::layout::{Kind, Role};
 pub(super) const LEN: usize = 24;
 
 /// What a greeting begins with.
-const MAGIC: [u8; 8] = *b"RINGHAND";
+pub(super) const MAGIC: [u8; 8] = *b"RINGHAND";
 /// The version of the greeting that this crate reads and writes.
 const VERSION: u32 = 1;
 
@@ -38,7 +39,7 @@ impl Greeting {
     }
 
     pub(super) fn read(bytes: &[u8; LEN]) -> Result<Greeting, HandoverError> {
-        check_magic(bytes)?;
+        check_magic(bytes, &MAGIC)?;
         match word(bytes, 8) {
             VERSION => {}
             found => return Err(HandoverError::Version { found, expected: VERSION }),
@@ -60,16 +61,6 @@ impl Greeting {
         }
         Ok(Greeting { kind, role })
     }
-}
-
-/// Is this how a greeting begins, as far as it goes?
-pub(super) fn check_magic(beginning: &[u8]) -> Result<(), HandoverError> {
-    let known = beginning.len().min(MAGIC.len());
-    if beginning[..known] == MAGIC[..known] {
-        return Ok(());
-    }
-    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
-    Err(HandoverError::Foreign { found: text(&beginning[..known]), expected: text(&MAGIC) })
 }
 
 fn word(bytes: &[u8; LEN], at: usize) -> u32 {

@@ -54,6 +54,7 @@ mod ends;
 mod greeting;
 mod handed;
 mod options;
+pub(crate) mod socket;
 
 pub use child::{from_parent, to_child};
 pub use ends::{Attach, End};

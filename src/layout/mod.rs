@@ -8,6 +8,8 @@
 //!        record begins `alignment − 8` bytes into it, so payloads are aligned)
 //! ```
 //!
+//! A ring of which each side has a half of its own lies otherwise: halves.rs.
+//!
 //! All fields have a fixed width and are read with one load each. Lines are 128 bytes: adjacent-line
 //! prefetchers pair up 64-byte lines, and a segment must look the same to every process, whatever
 //! `CachePadded` is on its target.
@@ -15,6 +17,7 @@
 pub(crate) mod bell;
 pub(crate) mod call;
 pub(crate) mod duplex;
+pub(crate) mod halves;
 pub(crate) mod header;
 mod line;
 pub(crate) mod mpmc;

@@ -7,7 +7,7 @@ use crate::layout::participant::Participant;
 use crate::layout::{Shared, mpmc, spsc};
 use crate::sync::Ticket;
 use crate::wait::bell::{self, Rung, Sleeper, WokenBy};
-use crate::wait::{self, Condition, Patience, Wait};
+use crate::wait::{self, Condition, Patience, Sleeps, Wait};
 
 #[derive(Clone, Debug)]
 pub(super) enum BellOf {
@@ -145,7 +145,7 @@ pub fn no_fence_for_wakers() {
 }
 
 /// A condition of one closure.
-struct Looking<F>(F);
+pub(super) struct Looking<F>(pub(super) F);
 
 impl<T, F: FnMut() -> Option<T>> Condition for Looking<F> {
     type Found = T;

@@ -1,6 +1,7 @@
 //! The door for the loom models: what is private to the crate and what they run, on the heap. Wrappers only.
 
 mod bell;
+pub mod halves;
 pub mod record;
 pub mod slots;
 

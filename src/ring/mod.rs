@@ -3,6 +3,7 @@
 mod backoff;
 #[cfg(not(loom))]
 mod copy;
+pub(crate) mod halves;
 mod lag;
 pub(crate) mod record;
 pub(crate) mod slots;

@@ -36,16 +36,16 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps the first `len` bytes of `file`, shared and writable.
     pub(crate) fn of(file: &File, place: &str, len: u64) -> Result<Mapping, OpenError> {
-        let wanted = usize::try_from(len).map_err(|_| OpenError::Option {
-            option: "ring size",
-            asked: len,
-            rule: "at most what this machine can address",
-        })?;
-        let mapped = MmapOptions::new().len(wanted).map_raw(file).map_err(|source| OpenError::System {
-            call: "mmap",
-            place: place.to_owned(),
-            source,
-        })?;
+        let mapped = options_for(len)?.map_raw(file).map_err(|source| mmap_failed(place, source))?;
+        Ok(Mapping::owned(mapped, len))
+    }
+
+    /// Maps the first `len` bytes of `file`, shared, to be read only: a store there would be a SIGSEGV. Every page is mapped
+    /// now, as far as the kernel can (5.14).
+    pub(crate) fn to_read(file: &File, place: &str, len: u64) -> Result<Mapping, OpenError> {
+        let mapped =
+            options_for(len)?.map_raw_read_only(file).map_err(|source| mmap_failed(place, source))?;
+        let _ = mapped.advise(Advice::PopulateRead);
         Ok(Mapping::owned(mapped, len))
     }
 
@@ -170,6 +170,21 @@ impl Mapping {
         let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
         huge_bytes_in(&smaps, self.memory.as_ptr() as usize)
     }
+}
+
+fn options_for(len: u64) -> Result<MmapOptions, OpenError> {
+    let wanted = usize::try_from(len).map_err(|_| OpenError::Option {
+        option: "ring size",
+        asked: len,
+        rule: "at most what this machine can address",
+    })?;
+    let mut options = MmapOptions::new();
+    options.len(wanted);
+    Ok(options)
+}
+
+fn mmap_failed(place: &str, source: io::Error) -> OpenError {
+    OpenError::System { call: "mmap", place: place.to_owned(), source }
 }
 
 /// Reads the entry of the mapping that begins at `start`.

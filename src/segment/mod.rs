@@ -10,6 +10,7 @@
 
 pub(crate) mod address;
 mod birth;
+pub(crate) mod half;
 pub(crate) mod holder;
 mod hosted;
 pub(crate) mod lease;

@@ -82,6 +82,10 @@ impl Futex {
         self.word.load(order)
     }
 
+    pub(crate) fn store(&self, value: u32, order: Ordering) {
+        self.word.store(value, order);
+    }
+
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
     }

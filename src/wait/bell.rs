@@ -38,6 +38,7 @@
 use core::ops::Deref;
 use core::time::Duration;
 
+use super::Sleeps;
 use crate::layout::bell::BellLine;
 use crate::layout::call::{Call, SignalCall};
 use crate::layout::participant::Entry;
@@ -217,36 +218,32 @@ pub(crate) enum WokenBy<'a> {
     Semaphore(&'a Entry),
 }
 
-impl Sleeper<'_> {
-    /// Says that the caller is about to sleep. After this it must look for its condition once more, and then either
-    /// [`withdraw`](Sleeper::withdraw) or [`sleep`](Sleeper::sleep).
-    pub(crate) fn announce(&self) -> u32 {
+impl Sleeps for Sleeper<'_> {
+    fn announce(&self) -> u32 {
         match self.by {
             WokenBy::Word => announce(self.bell),
             WokenBy::Semaphore(line) => announce_call(self.bell, line, Call::Semaphore),
         }
     }
 
-    /// Sleeps until the bell is rung after `announced`, or until `deadline` on the monotonic clock.
-    pub(crate) fn sleep(&self, announced: u32, deadline: Duration) -> Woken {
+    fn sleep(&self, announced: u32, deadline: Duration) -> Woken {
         match self.by {
             WokenBy::Word => self.bell.word.sleep(announced, deadline),
             WokenBy::Semaphore(line) => line.semaphore().sleep(deadline),
         }
     }
 
-    /// Does an announcement that returned `announced` stand: would whoever rings now find it? A participant that rings its own
-    /// bell, since it has repaired something, takes its announcement away and calls the others.
-    pub(crate) fn stands(&self, announced: u32) -> bool {
+    /// A participant that rings its own bell, since it has repaired something, takes its announcement away and calls the
+    /// others.
+    fn stands(&self, announced: u32) -> bool {
         match self.by {
             WokenBy::Word => stands(self.bell, announced),
             WokenBy::Semaphore(line) => line.wants_call() && wants_calls(self.bell),
         }
     }
 
-    /// Takes an announcement back, so that nobody is woken in vain. Where several sleep on one word it stays, since it may
-    /// be another's, too. `true`: it was answered by a call, which perhaps nobody has slept for.
-    pub(crate) fn withdraw(&self, announced: u32) -> bool {
+    /// Where several sleep on one word it stays, since it may be another's, too.
+    fn withdraw(&self, announced: u32) -> bool {
         match self.by {
             WokenBy::Word if self.alone => {
                 let withdrawn = (announced & !ASLEEP).wrapping_add(RING);

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::Sleeps;
 use super::bell::{Sleeper, announce_on_all};
 use crate::sync::{Awaited, nap, sleep_on_any};
 

@@ -2,6 +2,7 @@
 //!
 //! A wait is a bell and closures; it knows nothing of rings.
 
+pub(crate) mod across;
 #[cfg(not(loom))]
 pub(crate) mod alarm;
 #[cfg(loom)]
@@ -17,7 +18,6 @@ use core::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::sync::Woken;
-use bell::Sleeper;
 pub(crate) use budget::Budget;
 pub(crate) use many::sleep_at_any;
 pub(crate) use pauses::pauses_in;
@@ -89,9 +89,23 @@ pub(crate) trait Condition {
     }
 }
 
+/// A way to sleep.
+pub(crate) trait Sleeps {
+    /// Says that the caller is about to sleep. After this it must look for its condition once more, and then either
+    /// [`withdraw`](Sleeps::withdraw) or [`sleep`](Sleeps::sleep).
+    fn announce(&self) -> u32;
+    /// Sleeps until the bell is rung after `announced`, or until `deadline` on the monotonic clock.
+    fn sleep(&self, announced: u32, deadline: Duration) -> Woken;
+    /// Does an announcement that returned `announced` stand: would whoever rings now find it?
+    fn stands(&self, announced: u32) -> bool;
+    /// Takes an announcement back, so that nobody is woken in vain. `true`: it was answered by a call, which perhaps
+    /// nobody has slept for.
+    fn withdraw(&self, announced: u32) -> bool;
+}
+
 /// Waits until `condition` finds something; `None` when the deadline passed first.
 pub(crate) fn wait<C: Condition>(
-    sleeper: Sleeper<'_>,
+    sleeper: impl Sleeps,
     patience: &Patience,
     condition: &mut C,
 ) -> Option<C::Found> {
@@ -121,8 +135,8 @@ fn poll_some<C: Condition>(condition: &mut C) -> Option<C::Found> {
 }
 
 /// A wait in progress.
-struct Waiting<'a> {
-    sleeper: Sleeper<'a>,
+struct Waiting<'a, S> {
+    sleeper: S,
     patience: &'a Patience,
     /// When to look next whether the peer lives.
     check_at: Duration,
@@ -141,7 +155,7 @@ enum Over<T> {
     Spun(Duration),
 }
 
-impl Waiting<'_> {
+impl<S: Sleeps> Waiting<'_, S> {
     /// Spins, checks and sleeps in turns.
     fn until_found<C: Condition>(&mut self, condition: &mut C, mut time: Duration) -> Option<C::Found> {
         loop {
@@ -242,7 +256,7 @@ mod tests {
     use super::*;
     use crate::layout::bell::BellLine;
     use crate::layout::participant::Participant;
-    use bell::WokenBy;
+    use bell::{Sleeper, WokenBy};
 
     /// Finds something at a certain look or check, and counts.
     #[derive(Default)]
