@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use ringway::{RecvError, SendError, connect, duplex, mpmc, pipe, spsc};
+use ringway::{RecvError, SendError, connect, duplex, mpmc, pipe, spsc, untrusted};
 
 /// A tag and a message.
 pub type Received = (u16, Vec<u8>);
@@ -111,3 +111,64 @@ ends!(pipe::Producer, pipe::Consumer);
 ends!(connect::Producer, connect::Consumer);
 ends!(duplex::Endpoint, duplex::Endpoint);
 ends!(duplex::Endpoint<duplex::Streams>, duplex::Endpoint<duplex::Streams>);
+
+/// Nothing is filled in place where the memory is not trusted, and nothing borrowed: what the others do in several ways is one.
+impl Tx for untrusted::Producer {
+    fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        self.send_tagged(tag, message)
+    }
+
+    fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.send(message)
+    }
+
+    fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.try_send(message)
+    }
+
+    fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        self.send_timeout(message, timeout)
+    }
+
+    fn fill(&mut self, _room: usize, tag: u16, message: &[u8]) -> Result<(), SendError> {
+        self.send_tagged(tag, message)
+    }
+
+    fn abort(&mut self, room: usize) -> Result<(), SendError> {
+        let (len, largest) = (room, self.largest());
+        if len > largest { Err(SendError::TooLarge { len, largest }) } else { Ok(()) }
+    }
+
+    fn send_all(&mut self, messages: &[Received]) -> Result<(), SendError> {
+        messages.iter().try_for_each(|(tag, message)| self.send_tagged(*tag, message))
+    }
+
+    fn largest(&self) -> usize {
+        self.largest()
+    }
+}
+
+impl Rx for untrusted::Consumer {
+    fn recv(&mut self) -> Result<Received, RecvError> {
+        self.recv().map(|message| (message.tag(), message.to_vec()))
+    }
+
+    fn try_recv(&mut self) -> Result<Received, RecvError> {
+        self.try_recv().map(|message| (message.tag(), message.to_vec()))
+    }
+
+    fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, RecvError> {
+        self.recv_timeout(timeout).map(|message| (message.tag(), message.to_vec()))
+    }
+
+    fn drain(&mut self) -> Result<Vec<Received>, RecvError> {
+        let mut all = Vec::new();
+        loop {
+            match Rx::try_recv(self) {
+                Ok(message) => all.push(message),
+                Err(RecvError::Empty) => return Ok(all),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

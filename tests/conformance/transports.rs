@@ -1,11 +1,12 @@
 //! Every transport, with both ends.
 
 use std::fmt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread;
 
 use ringway::connect::{self, Using};
-use ringway::{duplex, mpmc, pipe, spsc};
+use ringway::{duplex, mpmc, pipe, spsc, untrusted};
 use tempfile::TempDir;
 
 use crate::common::PATIENCE;
@@ -27,6 +28,8 @@ pub enum Transport {
     Pipe,
     Fifo,
     Unix,
+    /// Two that do not trust one another.
+    Untrusted,
     /// One of the two rings in a segment.
     Duplex,
     /// One direction of a socket.
@@ -37,7 +40,7 @@ pub enum Transport {
     FallenBack,
 }
 
-pub const ALL: [Transport; 12] = [
+pub const ALL: [Transport; 13] = [
     Transport::Shm,
     Transport::File,
     Transport::Memfd,
@@ -46,6 +49,7 @@ pub const ALL: [Transport; 12] = [
     Transport::Pipe,
     Transport::Fifo,
     Transport::Unix,
+    Transport::Untrusted,
     Transport::Duplex,
     Transport::DuplexStream,
     Transport::Connected,
@@ -138,6 +142,15 @@ impl Bed {
             Transport::Mpmc => {
                 let options = mpmc::options().slots(256).slot_size(4 * LARGEST / 256);
                 boxed(options.pair().expect("a pair"))
+            }
+            Transport::Untrusted => {
+                let (mine, theirs) = UnixStream::pair().expect("sockets");
+                let options = untrusted::options().size(4 * LARGEST);
+                boxed(thread::scope(|scope| {
+                    let consumer = scope.spawn(|| options.consumer(&theirs).expect("a consumer"));
+                    let tx = options.producer(&mine).expect("a producer");
+                    (tx, consumer.join().expect("no panic"))
+                }))
             }
             Transport::Duplex => boxed(duplex::options().size(4 * LARGEST).pair().expect("a pair")),
             Transport::DuplexStream => {
