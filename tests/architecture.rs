@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 7] = [
     &["notify"],
     &["ring", "wait", "segment"],
     &["channel", "pipe"],
-    &["handover", "model", "task"],
+    &["fuzzing", "handover", "model", "task"],
 ];
 
 /// Where parts of one layer may use one another: errors name roles, checks make errors, and a ring's sizes come
