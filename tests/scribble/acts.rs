@@ -95,7 +95,7 @@ fn whoever_is_attached_goes_on_when_the_name_is_given_to_another_ring() {
     let mut tx = spsc_options().producer(&*name).expect("a producer");
     let mut rx = spsc_options().consumer(&*name).expect("a consumer");
     for round in 0..20_u8 {
-        fs::set_permissions(name.path(), fs::Permissions::from_mode(0)).expect("one's own");
+        fs::set_permissions(name.path(), fs::Permissions::from_mode(0o000)).expect("one's own");
         fs::remove_file(name.path()).expect("one's own");
         spsc_options().create_ring(&*name).expect("another ring");
         assert!(!tx.is_linked() && !rx.is_linked());
