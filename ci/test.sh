@@ -53,6 +53,12 @@ ci/loom.sh
 step "seeded faults (a quick choice; all of them: ci/faults.sh)"
 ci/faults.sh --quick
 
+step "what fuzzing has found, and what is near it (fuzzing itself: ci/fuzz.sh)"
+ci/fuzz.sh --replay
+
+step "a peer that overwrites everything, 20 s in each role (longer: ci/scribble.sh)"
+ci/scribble.sh 20 1
+
 step "dependencies"
 lines=$(cargo tree --edges normal --package ringway | wc -l)
 echo "cargo tree -e normal -p ringway: $lines lines"

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod model;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["notify"],
     &["ring", "wait", "segment"],
     &["channel", "pipe"],
-    &["duplex", "handover", "model", "task"],
+    &["duplex", "fuzzing", "handover", "model", "task"],
     &["connect", "untrusted"],
 ];
 

@@ -16,7 +16,7 @@ pub mod spsc;
 mod tune;
 pub(crate) mod verbs;
 pub(crate) mod waiter;
-mod window;
+pub(crate) mod window;
 
 pub use geometry::{Backing, Geometry};
 pub use peer::Peer;

@@ -358,6 +358,31 @@ impl RawHeader {
     }
 }
 
+/// A header as somebody would make it who knows what is checked.
+#[cfg(fuzzing)]
+impl RawHeader {
+    /// The same, but of this crate's.
+    pub(crate) fn with_origin(self) -> RawHeader {
+        RawHeader { magic: MAGIC, layout_version: LAYOUT_VERSION, ..self }
+    }
+
+    /// The same, but what follows from its sizes is right, if they are possible.
+    pub(crate) fn with_consequences(self) -> RawHeader {
+        let sizes = if self.kind == 1 { self.check_spsc() } else { self.check_mpmc() };
+        let Ok(sizes) = sizes else { return self };
+        let (_, slots, inline) = numbers(sizes);
+        let (total, largest, align) = (sizes.total(), sizes.largest(), sizes.align() as u32);
+        RawHeader { total, largest, slots, inline, align, participants: 2 * sizes.places(), ..self }
+    }
+
+    /// The same, but its fingerprint is that of its description, if that has a possible length.
+    pub(crate) fn with_fingerprint(self) -> RawHeader {
+        let text = self.description.get(..self.description_len as usize).map(String::from_utf8_lossy);
+        let fingerprint = text.map_or(self.fingerprint, |text| halves(shape::fingerprint(&text)));
+        RawHeader { fingerprint, ..self }
+    }
+}
+
 impl Header {
     /// Do messages of this ring have the structure `expected` (`None`: untyped bytes)?
     pub(crate) fn check_type(&self, place: &str, expected: Option<&str>) -> Result<(), OpenError> {

@@ -9,6 +9,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{SFlag, fstat};
+use nix::sys::statfs::{HUGETLBFS_MAGIC, fstatfs};
 
 use super::{place, reserve};
 use crate::error::OpenError;
@@ -67,6 +68,11 @@ pub(crate) fn check(fd: impl AsFd, text: &str) -> Result<(), OpenError> {
 
 /// `why`: what is wrong with a file that cannot be sealed.
 fn check_seals(file: impl AsFd, text: String, why: &'static str) -> Result<(), OpenError> {
+    // No seal forbids holes, and one in such a file is filled from a pool that may be empty by then: that would be SIGBUS.
+    if fstatfs(&file).is_ok_and(|system| system.filesystem_type() == HUGETLBFS_MAGIC) {
+        let why = "it is a memfd of huge pages, which a peer could take away from under a reader";
+        return Err(OpenError::NoDescriptor { place: text, why });
+    }
     // Only a memfd can be sealed after its creation.
     let bits = fcntl(file, FcntlArg::F_GET_SEALS).unwrap_or(libc::F_SEAL_SEAL);
     if bits == libc::F_SEAL_SEAL {

@@ -3,12 +3,11 @@
 //! Shared futexes throughout (no `FUTEX_PRIVATE_FLAG`): a private one would never wake another process.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use nix::libc;
 
-use super::{Woken, timespec, woken};
+use super::{AtomicU32, Ordering, Woken, timespec, woken};
 
 /// A 32-bit word in shared memory that threads of any process can sleep on.
 #[derive(Debug, Default)]

@@ -29,8 +29,15 @@ mod membarrier;
 #[path = "membarrier_model.rs"]
 mod membarrier;
 
+#[cfg(fuzzing)]
+mod lying;
+#[cfg(not(any(loom, fuzzing)))]
+pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64};
+#[cfg(fuzzing)]
+pub(crate) use lying::{AtomicU32, AtomicU64, obey, visit, within};
+
 #[cfg(not(loom))]
-pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::Ordering;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -103,6 +110,11 @@ fn timespec(time: Duration) -> libc::timespec {
         tv_nsec: libc::c_long::from(time.subsec_nanos()),
     }
 }
+
+/// A look at a slot or record, or a change of one: the steps of which a call has a bound, which fuzzing counts.
+#[cfg(not(fuzzing))]
+#[inline(always)]
+pub(crate) fn visit() {}
 
 /// Tells the processor that this is a polling loop: one `pause`.
 #[cfg(not(loom))]

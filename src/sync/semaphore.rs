@@ -17,12 +17,11 @@
 //! | post | whoever posts | the participant, when it takes what was posted | what it is woken for |
 #![allow(unsafe_code)]
 
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use nix::libc;
 
-use super::{Woken, timespec, woken};
+use super::{AtomicU64, Ordering, Woken, timespec, woken};
 
 /// The part of the first word that is the value.
 const VALUE: u64 = u32::MAX as u64;

@@ -62,6 +62,10 @@ fn fence_in(word: u32) -> Fence {
     if word & FULL_FENCE == 0 { Fence::Asymmetric } else { Fence::Symmetric }
 }
 
+/// How often to try to ring a bell whose word changes meanwhile. Each time somebody else has rung it, or gone to sleep, and
+/// so often that only happens where somebody writes there for no reason: who sleeps looks again after an interval.
+const ATTEMPTS: u32 = 64;
+
 /// Says that a participant joined that cannot use `membarrier`. Who rings at this very moment may still use the
 /// light fence; the bounded wait covers that.
 pub(crate) fn make_symmetric(bell: &BellLine) {
@@ -109,7 +113,10 @@ fn read_again(bell: &BellLine) -> u32 {
 /// Wakes whoever sleeps at a bell that [may be heard](may_be_heard).
 pub(crate) fn ring(bell: &BellLine) -> Rung {
     let mut word = read_again(bell);
-    while word & (ASLEEP | CALL) != 0 {
+    for _ in 0..ATTEMPTS {
+        if word & (ASLEEP | CALL) == 0 {
+            break;
+        }
         let rung = (word & !(ASLEEP | CALL)).wrapping_add(RING);
         // edge: call (acquire)
         match bell.word.compare_exchange(word, rung, Ordering::Acquire, Ordering::Relaxed) {
@@ -130,7 +137,10 @@ pub(crate) fn ring(bell: &BellLine) -> Rung {
 /// messages that the caller has just published.
 pub(crate) fn ring_some(bell: &BellLine, count: u32) -> Rung {
     let mut word = read_again(bell);
-    while word & (ASLEEP | CALL) != 0 {
+    for _ in 0..ATTEMPTS {
+        if word & (ASLEEP | CALL) == 0 {
+            break;
+        }
         let rung = word.wrapping_add(RING);
         match bell.word.compare_exchange(word, rung, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => {

@@ -27,6 +27,10 @@ use crate::notify::Signal;
 use crate::ring::slots::{self, Found, Seek};
 use crate::wait::{self, Condition, Patience, Wait, now};
 
+/// How often a call that may wait looks for a moment and finds a message that others are faster to take, before it waits in
+/// earnest.
+const SPINS: u32 = 64;
+
 /// A receiving end of a ring. Dropping it says goodbye; messages that it has not received stay for others (also those
 /// of a dead consumer that were to be delivered to this one again). Dropping
 /// blocks for up to 5 s if a process was stopped while it joined or left the ring.
@@ -221,13 +225,17 @@ impl Consumer {
     fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
         self.begin()?;
         let mut patience = None;
+        let mut spins = SPINS;
         let found = loop {
             if let Some(found) = self.find()? {
                 break found;
             }
-            if patience.is_none() && self.spin()? {
+            // No time limit is kept here.
+            if spins > 0 && self.spin()? {
+                spins -= 1;
                 continue;
             }
+            spins = 0;
             let seen = self.seek()?;
             // A message that a wait has found may be another's by now, again and again.
             if patience.as_ref().is_some_and(Patience::is_spent) {

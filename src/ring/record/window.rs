@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use crate::frame::{HEADER, UNCOMMITTED};
 use crate::ring::copy::copy_words;
 use crate::seq::Seq;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, visit};
 
 /// Up to this size a message is copied word by word, in address order.
 pub(crate) const SMALL: usize = 128;
@@ -57,6 +57,7 @@ impl Window {
 
     #[inline(always)]
     pub(crate) fn load_header(&self, at: Seq, order: Ordering) -> u64 {
+        visit();
         self.header(at).load(order)
     }
 

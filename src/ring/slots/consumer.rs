@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::repair::{self, Leases};
 use super::word::Word;
-use super::{Core, HINT_SHIFT, Look, Slot, Span, swap};
+use super::{Core, HINT_SHIFT, Look, Slot, Span, Visits, swap};
 use crate::error::Corrupt;
 use crate::frame;
 use crate::ring::backoff::Backoff;
@@ -128,9 +128,13 @@ impl Consumer {
         self.tombstones += repaired.tombstones;
         self.dropped += repaired.dropped;
         self.freed |= repaired.freed;
-        self.adopted.extend(repaired.adopted);
+        let (found, allowed) = ((self.adopted.len() + repaired.adopted.len()) as u64, self.core.sizes.slots);
+        let too_many = Corrupt { what: "number of messages in dead hands", found, allowed };
+        // They have slots of their own, so there are no more than those.
+        let adopts = found <= allowed;
+        self.adopted.extend(repaired.adopted.into_iter().filter(|_| adopts));
         self.expect();
-        repaired.corrupt.map_or(Ok(()), Err)
+        repaired.corrupt.or((!adopts).then_some(too_many)).map_or(Ok(()), Err)
     }
 
     /// Expects a message of one slot next, unless there are messages to be delivered again.
@@ -253,10 +257,8 @@ impl Consumer {
             return self.deliver_again(span).map(Some);
         }
         let mut backoff = Backoff::default();
-        for _ in 0..self.core.visits() {
-            if self.seek()? != Seek::Ready {
-                return Ok(None);
-            }
+        let mut visits = self.core.visits();
+        while self.seek_within(&mut visits)? == Seek::Ready && visits.next() {
             let word = self.core.load(self.at);
             let Look::Ready { span } = self.core.look(self.at, word)? else {
                 continue;
@@ -265,7 +267,9 @@ impl Consumer {
                 return Ok(Some(found));
             }
             backoff.lost();
-            self.check_message(word, Span { at: self.at, slots: span })?;
+            if visits.next() {
+                self.check_message(word, Span { at: self.at, slots: span })?;
+            }
         }
         Ok(None)
     }
@@ -298,19 +302,25 @@ impl Consumer {
         if !self.adopted.is_empty() {
             return Ok(Seek::Ready);
         }
-        let sought = self.walk();
+        self.seek_within(&mut self.core.visits())
+    }
+
+    /// As [`Consumer::seek`], where nothing is to be delivered again.
+    fn seek_within(&mut self, visits: &mut Visits) -> Result<Seek, Corrupt> {
+        let sought = self.walk(visits);
         self.expect();
         sought
     }
 
-    fn walk(&mut self) -> Result<Seek, Corrupt> {
-        for _ in 0..self.core.visits() {
+    fn walk(&mut self, visits: &mut Visits) -> Result<Seek, Corrupt> {
+        while visits.next() {
             let word = self.core.load(self.at);
             match self.core.look(self.at, word)? {
                 Look::Ready { .. } => return Ok(Seek::Ready),
                 Look::Free | Look::Behind { .. } => return Ok(Seek::Empty),
                 Look::Claimed { owner, .. } => return Ok(Seek::Blocked(owner)),
-                Look::Aborted { span } => self.pass_tombstone(word, span),
+                Look::Aborted { span } if visits.spend(span - 1) => self.pass_tombstone(word, span),
+                Look::Aborted { .. } => break,
                 Look::Taken { span } => {
                     self.at = self.core.further(self.at.after(span), &self.core.control.head);
                 }
@@ -374,8 +384,9 @@ impl Consumer {
     /// The span of the message in hand, which is then no more.
     fn put_down(&self) -> Option<Span> {
         let at = self.held.replace(NOTHING);
-        // It is this consumer's, so its word is as this consumer left it.
-        (at != NOTHING && at != KEPT).then(|| Span { at, slots: self.core.load(at).span() })
+        // It is this consumer's, so its word is as this consumer left it; unless somebody has written what is not theirs.
+        let slots = || self.core.load(at).span().clamp(1, self.core.to_end(at));
+        (at != NOTHING && at != KEPT).then(|| Span { at, slots: slots() })
     }
 
     /// Does this consumer have anything to release?

@@ -68,12 +68,12 @@ use crate::layout::Shared;
 use crate::layout::mpmc::{Control, Sizes};
 use crate::layout::participant::Participant;
 use crate::seq::Seq;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, visit};
 use word::{LAP_MASK, State, Word};
 
 /// Slots that a call visits beyond a whole lap before it gives up for now: no walker in a sound ring needs more,
 /// unless others overtake it all the time.
-const VISITS: u64 = 64;
+const MORE_VISITS: u64 = 64;
 /// A hint is written by whoever passes a multiple of 2 to this power.
 const HINT_SHIFT: u32 = 4;
 
@@ -113,6 +113,26 @@ struct Span {
 impl Span {
     fn end(self) -> Seq {
         self.at.after(self.slots)
+    }
+}
+
+/// How many slots a call may still visit, whatever it finds there.
+#[derive(Debug)]
+struct Visits(u64);
+
+impl Visits {
+    /// One more. `false`: none is left, and the call gives up for now.
+    #[inline(always)]
+    fn next(&mut self) -> bool {
+        self.spend(1)
+    }
+
+    /// So many more. `false`: so many are not left.
+    #[inline(always)]
+    fn spend(&mut self, visits: u64) -> bool {
+        let are_left = self.0 >= visits;
+        self.0 = self.0.saturating_sub(visits);
+        are_left
     }
 }
 
@@ -164,6 +184,7 @@ impl Core {
 
     #[inline(always)]
     fn load(&self, at: Seq) -> Word {
+        visit();
         Word(self.table.slot(at.0).word().load(Ordering::Acquire)) // edge: claim, commit, take, free (acquire)
     }
 
@@ -253,9 +274,10 @@ impl Core {
         self.sizes.slot_size.max(self.sizes.inline)
     }
 
-    /// The most visits of one call.
-    fn visits(&self) -> u64 {
-        self.sizes.slots + VISITS
+    /// What one call may visit.
+    #[inline(always)]
+    fn visits(&self) -> Visits {
+        Visits(self.sizes.slots + MORE_VISITS)
     }
 
     /// Frees a span that is this participant's: inner words last to first, then the first one.
@@ -271,6 +293,10 @@ impl Core {
     fn stamp(&self, span: Span) {
         let free = Word::free(self.lap(span.at) + 1);
         for inner in (0..span.slots).rev() {
+            // Whoever frees a span has been at its first slot.
+            if inner > 0 {
+                visit();
+            }
             self.store(span.at.after(inner), free);
         }
     }
@@ -294,6 +320,7 @@ fn spans(table: &Table, sizes: Sizes) -> impl Iterator<Item = Word> {
         if index >= sizes.slots {
             return None;
         }
+        visit();
         let word = Word(table.slot(index).word().load(Ordering::Acquire)); // edge: claim, commit, take, free (acquire)
         index += word.slots();
         Some(word)

@@ -2,7 +2,7 @@
 
 use super::repair::{self, Leases};
 use super::word::Word;
-use super::{Core, HINT_SHIFT, Look, Span, Turn, swap};
+use super::{Core, HINT_SHIFT, Look, Span, Turn, Visits, swap};
 use crate::error::Corrupt;
 use crate::frame;
 use crate::ring::backoff::Backoff;
@@ -214,8 +214,9 @@ impl Producer {
     /// Claims from `need` to `most` slots in a row.
     pub(super) fn claim_slots(&mut self, need: u64, most: u64) -> Result<Span, Refused> {
         let mut backoff = Backoff::default();
-        for _ in 0..self.core.visits() {
-            let slots = self.seek(need, most)?;
+        let mut visits = self.core.visits();
+        loop {
+            let slots = self.seek(need, most, &mut visits)?;
             let (at, lap) = (self.at, self.core.lap(self.at));
             if self.core.swap(at, Word::free(lap), Word::writing(lap, slots, self.core.me)) {
                 let span = Span { at, slots };
@@ -225,25 +226,25 @@ impl Producer {
             }
             backoff.lost();
         }
-        Err(Refused::Full { need, free: 0, holder: 0 })
     }
 
-    /// Walks to where a claim of from `need` to `most` slots can be made; how many are free there.
-    fn seek(&mut self, need: u64, most: u64) -> Result<u64, Refused> {
+    /// Walks to where a claim of from `need` to `most` slots can be made; how many are free there. With no visits left, or
+    /// where another has the turn: full for now.
+    fn seek(&mut self, need: u64, most: u64, visits: &mut Visits) -> Result<u64, Refused> {
         if self.must_yield() {
             return Err(Refused::Full { need, free: 0, holder: 0 });
         }
         self.note_turn();
-        let sought = self.walk(need, most);
+        let sought = self.walk(need, most, visits);
         self.expect();
         sought
     }
 
-    fn walk(&mut self, need: u64, most: u64) -> Result<u64, Refused> {
-        for _ in 0..self.core.visits() {
+    fn walk(&mut self, need: u64, most: u64, visits: &mut Visits) -> Result<u64, Refused> {
+        while visits.next() {
             let word = self.core.load(self.at);
             match self.core.look(self.at, word)? {
-                Look::Free => match self.room(need, most)? {
+                Look::Free => match self.room(need, most, visits)? {
                     Room::Free(slots) => return Ok(slots),
                     Room::Pad(slots) => self.pad(slots),
                     Room::Full { free, holder } => return Err(Refused::Full { need, free, holder }),
@@ -264,11 +265,14 @@ impl Producer {
 
     /// Looks at the slots behind a free one, each once and in order.
     #[inline(always)]
-    fn room(&self, need: u64, most: u64) -> Result<Room, Corrupt> {
+    fn room(&self, need: u64, most: u64, visits: &mut Visits) -> Result<Room, Corrupt> {
         let to_end = self.core.to_end(self.at);
         let (need_here, most) = if need > to_end { (to_end, to_end) } else { (need, most.min(to_end)) };
         let free = Word::free(self.core.lap(self.at));
         for slots in 1..most {
+            if !visits.next() {
+                return Ok(Room::Full { free: slots, holder: 0 });
+            }
             let at = self.at.after(slots);
             let word = self.core.load(at);
             if word == free {
@@ -353,7 +357,7 @@ impl Producer {
     /// Would a message of `len` bytes fit?
     pub(crate) fn fits(&mut self, len: u64) -> Result<(), Refused> {
         let span = self.span(len)?;
-        self.seek(span, span).map(drop)
+        self.seek(span, span, &mut self.core.visits()).map(drop)
     }
 
     /// Writes the counters down, for inspection.

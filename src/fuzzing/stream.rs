@@ -1,0 +1,45 @@
+//! Whatever a pipe brings.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use super::input::Input;
+use crate::error::RecvError;
+use crate::pipe;
+
+/// The largest message.
+const LARGEST: usize = 1000;
+/// What a socket holds at least.
+const ROOM: usize = 1 << 14;
+
+/// How the bytes are cut into pieces, and then the stream.
+pub(super) fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let piece = 1 + input.below(1 << 12) as usize;
+    let by_drain = input.byte() & 1 != 0;
+    let stream = input.take(ROOM);
+    let (mut writer, reader) = UnixStream::pair().expect("a pair of sockets");
+    let mut consumer = pipe::options().largest(LARGEST).consumer_on(reader).expect("a socket");
+    for piece in stream.chunks(piece) {
+        writer.write_all(piece).expect("a socket has room");
+        while take(&mut consumer, by_drain).is_ok() {}
+    }
+    drop(writer);
+    let left = core::iter::from_fn(|| take(&mut consumer, by_drain).ok()).count();
+    assert!(left <= ROOM / 8, "a stream of so many bytes has no more messages");
+    let end = take(&mut consumer, false).expect_err("nothing is left");
+    assert_eq!(take(&mut consumer, false), Err(end), "it stays as it is");
+    assert!(!matches!(end, RecvError::Empty | RecvError::TimedOut), "an end is told: {end}");
+}
+
+/// Takes what is there.
+fn take(consumer: &mut pipe::Consumer, by_drain: bool) -> Result<(), RecvError> {
+    let check = |len| assert!(len <= LARGEST, "{len} bytes");
+    if by_drain {
+        let mut drain = consumer.drain()?;
+        while let Some(message) = drain.next() {
+            check(message?.len());
+        }
+    }
+    consumer.try_recv().map(|message| check(message.len()))
+}
