@@ -43,14 +43,12 @@ pub(super) fn run(data: &[u8]) {
 fn lies_within(sizes: Sizes, memory: &Memory) {
     use crate::channel::window::{table_of, window_of};
     let mapping = memory.mapping();
-    match sizes {
-        Sizes::Spsc(sizes) => {
-            mapping.part::<spsc::Control>(spsc::CONTROL_AT);
-            window_of(&mapping, sizes);
-        }
-        Sizes::Mpmc(sizes) => {
-            mapping.part::<mpmc::Control>(sizes.control_at());
-            table_of(&mapping, sizes);
-        }
+    for site in sizes.rings() {
+        mapping.part::<spsc::Control>(site.control_at);
+        window_of(&mapping, site);
+    }
+    if let Sizes::Mpmc(sizes) = sizes {
+        mapping.part::<mpmc::Control>(sizes.control_at());
+        table_of(&mapping, sizes);
     }
 }

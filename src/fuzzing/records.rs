@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::spsc::{Ring, SIZES};
 use crate::frame;
-use crate::layout::spsc::{CONTROL_AT, Control};
+use crate::layout::spsc::Control;
 use crate::ring::record;
 
 /// Which ring, the words of its control lines, and then its records.
@@ -14,10 +14,11 @@ pub(super) fn run(data: &[u8]) {
     let durable = input.byte() & 1 != 0;
     let Some(ring) = Ring::new(size, align, durable) else { return };
     let lines = core::mem::size_of::<Control>() as u64;
+    let site = ring.sizes.site();
     for line in (0..lines).step_by(128) {
-        ring.memory.write(CONTROL_AT + line, input.take(48));
+        ring.memory.write(site.control_at + line, input.take(48));
     }
-    ring.memory.write(ring.sizes.records_at() & !7, input.rest());
+    ring.memory.write(site.records_at & !7, input.rest());
     for word in input.rest().chunks_exact(8) {
         let _ = frame::parse(u64::from_le_bytes(word.try_into().expect("eight bytes")));
     }

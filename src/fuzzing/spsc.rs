@@ -7,7 +7,7 @@ use crate::channel::window::window_of;
 use crate::error::Corrupt;
 use crate::layout::Shared;
 use crate::layout::participant::{Participant, line_at};
-use crate::layout::spsc::{CONTROL_AT, Control, Sizes};
+use crate::layout::spsc::{Control, Sizes};
 use crate::ring::Pace;
 use crate::ring::record::{Consumer, Found, Producer, Refused, Window};
 use crate::segment::mapping::Mapping;
@@ -35,11 +35,11 @@ impl Ring {
     }
 
     pub(super) fn window(&self) -> Window {
-        window_of(&self.mapping, self.sizes)
+        window_of(&self.mapping, self.sizes.site())
     }
 
     pub(super) fn control(&self) -> Shared<Control> {
-        self.mapping.part(CONTROL_AT)
+        self.mapping.part(self.sizes.site().control_at)
     }
 
     fn line(&self, id: u32) -> Shared<Participant> {
