@@ -33,11 +33,11 @@ for target in "$@"; do
   RINGWAY_FUZZ_TARGET=$target "$fuzz" "${dictionary[@]}" -max_total_time="$seconds" -max_len=1500 -timeout=20 \
     -rss_limit_mb=4096 -artifact_prefix="work/found-$target-" "work/$target" "corpus/$target" "findings/$target" \
     >"work/$target.log" 2>&1 || { failed=1; grep -A2 'panicked\|ERROR' "work/$target.log" | head -20; }
-  grep '^#' "work/$target.log" | tail -1
+  grep '^#[0-9]' "work/$target.log" | tail -1
   rmdir --ignore-fail-on-non-empty "findings/$target"
 done
 
-echo "== edges reached, by all inputs together"
+echo "== reached by all inputs together (of the edges, those that only a report of the sanitizer or a panic takes never are)"
 for target in "$@"; do
   RINGWAY_FUZZ_TARGET=$target "$fuzz" -runs=0 -print_coverage=1 "work/$target" "corpus/$target" 2>&1 | grep 'COVERED_FUNC:' || true
 done | awk '
@@ -49,7 +49,10 @@ done | awk '
     if (edges[1] > reached[key]) reached[key] = edges[1]
   }
   END {
-    for (key in all) { sum[of[key]] += all[key]; got[of[key]] += reached[key] }
-    for (part in sum) printf "src/%-7s %5d of %5d edges (%d %%)\n", part, got[part], sum[part], 100 * got[part] / sum[part]
+    for (key in all) {
+      sum[of[key]] += all[key]; got[of[key]] += reached[key]; functions[of[key]]++; entered[of[key]] += reached[key] > 0
+    }
+    for (part in sum)
+      printf "src/%-7s %4d of %4d functions, %5d of %5d edges\n", part, entered[part], functions[part], got[part], sum[part]
   }' | sort
 exit $failed
