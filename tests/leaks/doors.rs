@@ -4,7 +4,7 @@ use std::mem::forget;
 use std::os::fd::AsRawFd;
 
 use ringway::inspect::{inspect, list, remove};
-use ringway::{Address, OpenError, RecvError, SendError};
+use ringway::{Address, OpenError, RecvError, SendError, duplex};
 
 use crate::census::Census;
 use crate::common::eventually;
@@ -47,12 +47,13 @@ impl From<RecvError> for Trouble {
 type Door = fn(&Ground) -> Result<(), Trouble>;
 
 /// Every way to come to a ring and to leave it.
-const DOORS: [Door; 10] = [
+const DOORS: [Door; 11] = [
     |_| names(&Address::Shm("door".to_owned())),
     |ground| names(&Address::File(ground.path("door"))),
     |_| queues(&Address::Shm("door".to_owned())),
     |ground| queues(&Address::File(ground.path("door"))),
     descriptors,
+    duplexes,
     clones,
     leaked_guards,
     looked_at,
@@ -95,6 +96,17 @@ fn queues(address: &Address) -> Result<(), Trouble> {
     let mut rx = mpmc_options().consumer(address)?;
     tx.try_send(&[1; 200])?;
     drop(rx.try_recv()?);
+    Ok(())
+}
+
+/// Both sides of a duplex come and go, by a name.
+fn duplexes(_: &Ground) -> Result<(), Trouble> {
+    let options = duplex::options().size(4096);
+    let (mut one, mut other) = (options.endpoint("door")?, options.endpoint("door")?);
+    one.send(b"there")?;
+    assert_eq!(&other.recv()?[..], b"there");
+    other.send(b"back")?;
+    assert_eq!(&one.recv()?[..], b"back");
     Ok(())
 }
 

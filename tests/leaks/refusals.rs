@@ -12,7 +12,7 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringway::inspect::remove;
-use ringway::{Address, OpenError, Owner, Role, Shape, handover, mpmc, pipe, spsc};
+use ringway::{Address, OpenError, Owner, Role, Shape, Side, duplex, handover, mpmc, pipe, spsc};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::census::Census;
@@ -34,12 +34,14 @@ const BOOT: u64 = 96;
 type Attempt = fn(&Scene) -> Result<(), OpenError>;
 
 /// Every way to be refused, and the name of the error that says so.
-const REFUSALS: [(&str, Attempt); 32] = [
+const REFUSALS: [(&str, Attempt); 34] = [
     ("Address", |_| open("not/a/name")),
     ("NotFound", |_| spsc::options().create(false).producer("nobody-s").map(drop)),
     ("Exists", |_| spsc::options().create_new(true).consumer("used").map(drop)),
     ("Exists", |_| spsc::options().create_ring("used")),
     ("AlreadyAttached", |_| open("used")),
+    ("NoSide", |_| duplex::options().size(4096).endpoint("met").map(drop)),
+    ("SideTaken", |_| duplex::options().side(Side::First).endpoint("half-met").map(drop)),
     ("InUse", |_| remove("used", false)),
     ("NoDescriptor", |_| open("fd:987654")),
     ("Unformatted", |_| hosted::unformatted()),
@@ -84,6 +86,7 @@ struct Reading {
 struct Scene {
     _used: spsc::Producer,
     _crowd: [mpmc::Producer; 2],
+    _met: [duplex::Endpoint; 3],
     unsealed: File,
 }
 
@@ -177,6 +180,10 @@ fn set(ground: &Ground) -> Scene {
     Scene {
         _used: spsc::options().size(4096).producer("used").expect("a ring"),
         _crowd: [(); 2].map(|()| crowded.producer("crowded").expect("a place")),
+        _met: ["met", "met", "half-met"].map(|name| {
+            let side = if name == "met" { duplex::options() } else { duplex::options().side(Side::First) };
+            side.size(4096).endpoint(name).expect("a side")
+        }),
         unsealed: unsealed(&sound),
     }
 }
