@@ -17,19 +17,19 @@ const SIZE: usize = 4 << 20;
 /// The sending end and the receiving end of either ring.
 #[expect(clippy::large_enum_variant, reason = "two of them in a benchmark")]
 enum Tx {
-    Trusted(spsc::Producer),
-    Untrusted(untrusted::Producer),
+    Trusted(Box<spsc::Producer>),
+    Untrusted(Box<untrusted::Producer>),
 }
 
 #[expect(clippy::large_enum_variant, reason = "two of them in a benchmark")]
 enum Rx {
-    Trusted(spsc::Consumer),
-    Untrusted(untrusted::Consumer),
+    Trusted(Box<spsc::Consumer>),
+    Untrusted(Box<untrusted::Consumer>),
 }
 
 fn trusted() -> (Tx, Rx) {
     let (tx, rx) = spsc::options().size(SIZE).pair().expect("a pair");
-    (Tx::Trusted(tx), Rx::Trusted(rx))
+    (Tx::Trusted(Box::new(tx)), Rx::Trusted(Box::new(rx)))
 }
 
 fn untrusted() -> (Tx, Rx) {
@@ -37,10 +37,9 @@ fn untrusted() -> (Tx, Rx) {
     let options = untrusted::options().size(SIZE);
     thread::scope(|scope| {
         let rx = scope.spawn(|| options.consumer(&theirs).expect("a consumer"));
-        (
-            Tx::Untrusted(options.producer(&mine).expect("a producer")),
-            Rx::Untrusted(rx.join().expect("an end")),
-        )
+        let tx = options.producer(&mine).expect("a producer");
+        let rx = rx.join().expect("an end");
+        (Tx::Untrusted(Box::new(tx)), Rx::Untrusted(Box::new(rx)))
     })
 }
 
