@@ -15,13 +15,11 @@ const CELLS: [(usize, u64); 3] = [(64, 100_000), (4 << 10, 10_000), (1 << 20, 60
 const SIZE: usize = 4 << 20;
 
 /// The sending end and the receiving end of either ring.
-#[expect(clippy::large_enum_variant, reason = "two of them in a benchmark")]
 enum Tx {
     Trusted(Box<spsc::Producer>),
     Untrusted(Box<untrusted::Producer>),
 }
 
-#[expect(clippy::large_enum_variant, reason = "two of them in a benchmark")]
 enum Rx {
     Trusted(Box<spsc::Consumer>),
     Untrusted(Box<untrusted::Consumer>),

@@ -236,9 +236,13 @@ pub struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// The library's options.
-    pub fn options(&self) -> connect::Options {
-        connect::options().size(self.size).mode(self.mode).owner(self.owner)
+    /// The library's options. A stream is over when its goodbye was said, however long the other side takes.
+    pub fn options(&self, timeout: Option<Duration>) -> connect::Options {
+        let options = connect::options().size(self.size).mode(self.mode).owner(self.owner);
+        match timeout {
+            None => options.linger(Duration::MAX),
+            Some(timeout) => options.linger(timeout).timeout(timeout),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ringway pipe`: messages from one address to another.
 //!
-//! A message is released at its source once the destination has accepted it. A goodbye is passed on, and so is the lack of one.
+//! A message is released at its source once all of it was written to the destination. A goodbye is passed on, and so is the lack of one.
 
 use std::mem;
 use std::time::Duration;
@@ -24,8 +24,7 @@ pub fn run(args: &PipeArgs) -> Result<(), Failure> {
     if args.from == args.to {
         return Err(Failure::same_address(&args.from));
     }
-    let options = args.connection.options();
-    let options = args.timeout.map_or(options.clone(), |timeout| options.timeout(timeout));
+    let options = args.connection.options(args.timeout);
     let mut rx = options.consumer(&args.from)?;
     note_fallback(args.quiet, &args.from, rx.transport());
     let mut tx = options.producer(&args.to)?;
@@ -61,7 +60,8 @@ fn pass_on(rx: &mut Consumer, tx: &mut Producer, timeout: Option<Duration>, prog
             Ok(message) => message,
             Err(error) => return Stop::From(error),
         };
-        if let Err(error) = send_within(tx, message.tag(), &message, timeout) {
+        let sent = send_within(tx, message.tag(), &message, timeout).and_then(|()| tx.flush(timeout));
+        if let Err(error) = sent {
             mem::forget(message);
             return Stop::To(error);
         }

@@ -28,7 +28,7 @@ pub fn send(args: &SendArgs, at: &At) -> Result<(), Failure> {
     let progress = Progress::start("sent", stream.quiet);
     let mut feed =
         Feed { tx: &mut tx, at, input, tag: args.tag, timeout: stream.timeout, progress: &progress };
-    let sent = feed.stream(stream.framing.framing());
+    let sent = feed.stream(stream.framing.framing()).and_then(|()| feed.finish());
     progress.finish();
     match sent {
         Ok(()) => tx.close(),
@@ -97,6 +97,12 @@ impl Feed<'_> {
         }
     }
 
+    /// Writes what was accepted in the time that was allowed, and did not fit then.
+    fn finish(&mut self) -> Result<(), Failure> {
+        let flushed = self.tx.flush(self.timeout);
+        flushed.map_err(|error| Failure::of_connected_send(self.at, &error))
+    }
+
     fn send(&mut self, tag: u16, message: &[u8]) -> Result<(), Failure> {
         send_within(self.tx, tag, message, self.timeout)
             .map_err(|error| Failure::of_connected_send(self.at, &error))?;
@@ -134,8 +140,7 @@ pub fn send_within(
 impl StreamArgs {
     /// The library's options for a connection.
     pub fn connection(&self) -> ringway::connect::Options {
-        let options = self.ring.connection.options().wait(self.wait.into());
-        self.timeout.map_or(options.clone(), |timeout| options.timeout(timeout))
+        self.ring.connection.options(self.timeout).wait(self.wait.into())
     }
 
     /// Refuses what only rings can do.

@@ -110,10 +110,9 @@ impl Failure {
     pub fn of_connected_send(at: &At, error: &SendError) -> Self {
         match (at, error) {
             (At::Ring(address), _) => Self::of_send(address, error),
-            (_, SendError::Closed) => Self::new(
-                Exit::Closed,
-                format!("{at}: the receiver said goodbye before the end of the stream"),
-            ),
+            (_, SendError::Closed) => {
+                Self::new(Exit::Closed, format!("{at}: the receiver left before the end of the stream"))
+            }
             (_, SendError::PeerDead) => {
                 let line =
                     format!("{at}: the receiver died before the end of the stream; start both sides again");

@@ -4,14 +4,16 @@ use core::time::Duration;
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen, socket, sockopt,
+    AddressFamily, Backlog, Shutdown, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
+    shutdown, socket, sockopt,
 };
 use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::TimeSpec;
@@ -26,8 +28,10 @@ use crate::sync::nap;
 const GLANCE: Duration = Duration::from_millis(1);
 /// The longest time between two looks.
 const LONGEST_GLANCE: Duration = Duration::from_millis(50);
-/// How long others may keep the lock of a directory.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long others may keep the lock of a directory, or a name at which nobody listens.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Looks at a path that does not let this user in: it may be a moment old, and be given more bits.
+const LOOKS: u32 = 20;
 
 /// Where to meet.
 #[derive(Clone, Debug)]
@@ -54,12 +58,14 @@ impl Meeting<'_> {
         let listener = self.owner.expected().unwrap_or_else(|| geteuid().as_raw());
         let address = self.address(listener)?;
         let mut glance = GLANCE;
+        let mut looks = 0;
         loop {
             let caller = self.socket()?;
             match connect(caller.as_raw_fd(), &address) {
                 Ok(()) => return self.check_peer(&caller).map(|()| caller),
                 // Nobody listens yet, or not any more, or there is a queue.
                 Err(Errno::ENOENT | Errno::ECONNREFUSED | Errno::EAGAIN | Errno::EINTR) => {}
+                Err(Errno::EACCES) if looks < LOOKS => looks += 1,
                 Err(errno) => return Err(self.system("connect", errno)),
             }
             if limit.is_over() {
@@ -71,37 +77,78 @@ impl Meeting<'_> {
     }
 
     /// Listens, until dropped.
-    pub(super) fn listen(&self) -> Result<Listener<'_>, ConnectError> {
+    pub(super) fn listen(&self, limit: Limit) -> Result<Listener<'_>, ConnectError> {
         let address = self.address(geteuid().as_raw())?;
         let listener = self.socket()?;
         let bound = match &self.point {
             Point::Name(_) => {
-                bind(listener.as_raw_fd(), &address).map_err(|errno| self.not_bound(errno))?;
+                self.bind_name(&listener, &address, limit)?;
+                self.start(&listener)?;
                 None
             }
-            Point::Path(path) => Some(self.bind_path(&listener, &address, path)?),
+            Point::Path(path) => Some(self.bind_path(&listener, &address, path, limit)?),
         };
-        let listener = Listener { meeting: self, socket: listener.into(), bound };
-        listen(&listener.socket, Backlog::MAXALLOWABLE).map_err(|errno| self.system("listen", errno))?;
-        Ok(listener)
+        Ok(Listener { meeting: self, socket: listener.into(), bound })
     }
 
-    /// Gives the socket its path, in the place of one at which nobody listens any more. Of several that do so at the same time
-    /// each waits for the others.
-    fn bind_path(&self, listener: &OwnedFd, address: &UnixAddr, path: &Path) -> Result<Bound, ConnectError> {
-        let _alone = self.lock_directory(path)?;
+    fn start(&self, listener: &OwnedFd) -> Result<(), ConnectError> {
+        listen(listener, Backlog::MAXALLOWABLE).map_err(|errno| self.system("listen", errno))
+    }
+
+    /// Gives the socket its name. One that nobody listens at any more is still there for as long as a child, on its way to another
+    /// program, has the descriptor.
+    fn bind_name(&self, listener: &OwnedFd, address: &UnixAddr, limit: Limit) -> Result<(), ConnectError> {
+        let limit = limit.but_after(PATIENCE);
+        loop {
+            match bind(listener.as_raw_fd(), address) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EADDRINUSE) if self.is_deserted(address)? && !limit.is_over() => nap(GLANCE),
+                Err(errno) => return Err(self.not_bound(errno)),
+            }
+        }
+    }
+
+    /// Does nobody listen at this address?
+    fn is_deserted(&self, address: &UnixAddr) -> Result<bool, ConnectError> {
+        Ok(connect(self.socket()?.as_raw_fd(), address) == Err(Errno::ECONNREFUSED))
+    }
+
+    /// Gives the socket its path, in the place of one at which nobody listens any more, and listens. Of several that do so at the
+    /// same time each waits for the others.
+    fn bind_path(
+        &self,
+        listener: &OwnedFd,
+        address: &UnixAddr,
+        path: &Path,
+        limit: Limit,
+    ) -> Result<Bound, ConnectError> {
+        let _alone = self.lock_directory(path, limit)?;
         self.clear(address, path)?;
         let mode = Mode::from_bits_truncate(self.mode);
         // Whatever the umask leaves of it, it is never more than asked for.
         fchmod(listener, mode).map_err(|errno| self.system("fchmod", errno))?;
         bind(listener.as_raw_fd(), address).map_err(|errno| self.not_bound(errno))?;
-        let metadata = fs::symlink_metadata(path).map_err(|error| self.failed("lstat", error))?;
-        let bound = Bound { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) };
+        let bound = self.widen(path)?;
+        self.start(listener)?;
+        Ok(bound)
+    }
+
+    /// Gives the path that was just bound the bits that the umask took away: through a descriptor, since in a directory of
+    /// others the path may lead elsewhere by now.
+    fn widen(&self, path: &Path) -> Result<Bound, ConnectError> {
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        let found = File::options().read(true).custom_flags(flags).open(path);
+        let found = found.map_err(|error| self.failed("open", error))?;
+        let metadata = found.metadata().map_err(|error| self.failed("fstat", error))?;
+        if !metadata.file_type().is_socket() || metadata.uid() != geteuid().as_raw() {
+            return Err(ConnectError::NotASocket { place: self.place.to_owned() });
+        }
         if metadata.mode() & 0o777 != self.mode {
-            fs::set_permissions(path, Permissions::from_mode(self.mode))
+            let found = format!("/proc/self/fd/{}", found.as_raw_fd());
+            fs::set_permissions(found, Permissions::from_mode(self.mode))
                 .map_err(|error| self.failed("chmod", error))?;
         }
-        Ok(bound)
+        Ok(Bound { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) })
     }
 
     /// Removes a socket of this user's at which nobody listens; nothing else.
@@ -126,14 +173,14 @@ impl Meeting<'_> {
         fs::remove_file(path).map_err(|error| self.failed("unlink", error))
     }
 
-    fn lock_directory(&self, path: &Path) -> Result<File, ConnectError> {
+    fn lock_directory(&self, path: &Path, limit: Limit) -> Result<Locked, ConnectError> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = File::open(parent.unwrap_or(Path::new(".")))
             .map_err(|error| self.failed("open of the directory", error))?;
-        let limit = Limit::after(LOCK_PATIENCE);
+        let limit = limit.but_after(PATIENCE);
         loop {
             match directory.try_lock() {
-                Ok(()) => return Ok(directory),
+                Ok(()) => return Ok(Locked(directory)),
                 Err(TryLockError::WouldBlock) if limit.is_over() => {
                     return Err(self.system("flock of the directory", Errno::EWOULDBLOCK));
                 }
@@ -193,6 +240,16 @@ impl Meeting<'_> {
     }
 }
 
+/// A directory's lock, held until dropped: also by a child that has the descriptor.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // It cannot fail for a lock that is held, and closing the descriptor is the same where nobody else has it.
+        let _ = self.0.unlock();
+    }
+}
+
 /// A path that was given to a socket.
 #[derive(Debug)]
 struct Bound {
@@ -218,13 +275,16 @@ impl Listener<'_> {
                     let caller = OwnedFd::from(caller);
                     match self.meeting.check_peer(&caller) {
                         Ok(()) => return Ok(Some(caller)),
+                        Err(ConnectError::Stranger { .. }) if limit.is_over() => return Ok(None),
                         Err(ConnectError::Stranger { .. }) => {}
                         Err(error) => return Err(error),
                     }
                 }
                 Err(error) => match error.kind() {
-                    ErrorKind::ConnectionAborted => {}
-                    ErrorKind::WouldBlock if limit.is_over() => return Ok(None),
+                    ErrorKind::ConnectionAborted if !limit.is_over() => {}
+                    ErrorKind::WouldBlock | ErrorKind::ConnectionAborted if limit.is_over() => {
+                        return Ok(None);
+                    }
                     ErrorKind::WouldBlock => self.wait(limit)?,
                     _ => return Err(self.meeting.failed("accept", error)),
                 },
@@ -243,6 +303,8 @@ impl Listener<'_> {
 
 impl Drop for Listener<'_> {
     fn drop(&mut self) {
+        // Also where a child has the descriptor, nobody is to call any more. It cannot fail for a socket that listens.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
         let Some(bound) = &self.bound else { return };
         // As long as this one listens nobody takes its path, but whoever removes files by hand.
         let is_ours = fs::symlink_metadata(&bound.path)

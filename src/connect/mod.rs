@@ -38,8 +38,13 @@
 //! network namespace: where the two sides are in different ones, meet at a path.
 //!
 //! **What a connection is not**: a ring with a name, which outlives its users, and whose next consumer goes on where a killed one
-//! was. When a peer dies, the survivor is told ([`SendError::PeerDead`](crate::SendError::PeerDead),
-//! [`RecvError::PeerDead`](crate::RecvError::PeerDead)) and connects again.
+//! was. When a consumer is told of a death ([`RecvError::PeerDead`](crate::RecvError::PeerDead)), it
+//! connects again, and so does a producer that is told of one or that nobody reads any more
+//! ([`SendError::PeerDead`](crate::SendError::PeerDead) by a ring, [`SendError::Closed`](crate::SendError::Closed) by a socket, which does not tell a death from a
+//! goodbye).
+//!
+//! **A full socket** takes the beginning of a message: what a `try_` or `_timeout` call could not write is owed, and written by the next call or by
+//! [`Producer::flush`].
 
 mod address;
 mod consumer;

@@ -15,10 +15,14 @@ use crate::pipe;
 use crate::pipe::limit::Limit;
 use crate::pipe::stream::Stream;
 use crate::segment::Owner;
+use crate::sync::nap;
 use crate::wait::Wait;
 
 /// How long the other side may be silent when two agree on a transport.
 const TALK: Duration = Duration::from_secs(5);
+
+/// How long a producer waits before it calls again after a talk that led to nothing.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What may carry the messages where two meet to choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +83,13 @@ impl Options {
     /// In a ring it is half the ring.
     pub fn largest(mut self, bytes: usize) -> Self {
         self.stream = self.stream.largest(bytes);
+        self
+    }
+
+    /// How long dropping a producer waits for room for its goodbye where there is no ring, as
+    /// [`pipe::Options::linger`](crate::pipe::Options::linger) has it.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.stream = self.stream.linger(time);
         self
     }
 
@@ -189,7 +200,8 @@ impl Options {
                     return Ok(Producer::stream(tx, named_or(transport, using)));
                 }
                 Err(Failure::Left) if limit.is_over() => return Err(meeting.nobody()),
-                Err(Failure::Left) => {}
+                // Turned away, perhaps: not at once again.
+                Err(Failure::Left) => nap(limit.left().map_or(PAUSE, |left| left.min(PAUSE))),
                 Err(Failure::Error(error)) => return Err(error),
             }
         }
@@ -198,7 +210,7 @@ impl Options {
     fn meet_producer(&self, point: Point, place: &str, using: Using) -> Result<Consumer, ConnectError> {
         let limit = Limit::within(self.timeout);
         let meeting = Meeting { point, place, owner: self.owner, mode: self.mode };
-        let listener = meeting.listen()?;
+        let listener = meeting.listen(limit)?;
         while let Some(socket) = listener.accept(limit)? {
             let talk = self.talk(socket, place, Role::Consumer, using, limit)?;
             match talk.consume(&self.ring) {

@@ -137,6 +137,19 @@ impl Producer {
         }))
     }
 
+    /// Writes what was accepted and is still owed, where the messages go over a socket, pipe or FIFO: see
+    /// [`pipe::Producer::owed`](crate::pipe::Producer::owed). Blocks while it is full, for at most `timeout` if there is one. In a ring
+    /// nothing is owed.
+    ///
+    /// # Errors
+    /// As [`pipe::Producer::flush`](crate::pipe::Producer::flush); what is left is still owed.
+    pub fn flush(&mut self, timeout: Option<Duration>) -> Result<(), SendError> {
+        match &mut self.by {
+            By::Ring(_) => Ok(()),
+            By::Stream(tx) => tx.flush(timeout),
+        }
+    }
+
     /// Bytes of the largest message.
     pub fn largest(&self) -> usize {
         either!(&self.by, tx => tx.largest())

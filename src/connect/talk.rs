@@ -24,6 +24,8 @@
 
 use std::io::IoSlice;
 
+use nix::sys::socket::Shutdown;
+
 use super::options::Using;
 use super::transport::Transport;
 use crate::channel::spsc;
@@ -92,7 +94,7 @@ impl Talk<'_> {
         self.handover()
             .give(&self.stream, &tx, Role::Consumer)
             .map_err(|error| self.handover_failed(error))?;
-        match self.hear_verdict()? {
+        match self.hear_last_verdict()? {
             None => Ok(Agreed::Ring(tx)),
             there => self.fall_back(Greeted { there, ..greeted }),
         }
@@ -115,7 +117,15 @@ impl Talk<'_> {
                 }
                 Err(error) => error.to_string(),
             },
-            // Its greeting came in one piece, and only what was beside it got lost: the talk can go on.
+            // Its greeting came in one piece, and only what was beside it got lost, or is of no use: the talk can go on. After a
+            // call that failed it is not known how much was read.
+            Err(
+                error @ HandoverError::Open(OpenError::System {
+                    call: "recvmsg" | "poll" | "getsockopt", ..
+                }),
+            ) => {
+                return Err(self.handover_failed(error));
+            }
             Err(error @ (HandoverError::Open(_) | HandoverError::Truncated { .. })) => error.to_string(),
             Err(error) => return Err(self.handover_failed(error)),
         };
@@ -206,6 +216,19 @@ impl Talk<'_> {
         // It may be printed.
         let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         Ok((len > 0).then(|| String::from_utf8_lossy(text).chars().map(printable).collect()))
+    }
+
+    /// Whether the other side has attached. When the time is up it is decided here and now: either it has said so, or it will
+    /// find that nobody hears it.
+    fn hear_last_verdict(&mut self) -> Result<Option<String>, Failure> {
+        self.hear_verdict().or_else(|failure| match failure {
+            Failure::Left => {
+                self.stream.shut(Shutdown::Read);
+                self.limit = Limit::Now;
+                self.hear_verdict()
+            }
+            failure => Err(failure),
+        })
     }
 
     fn check(&self, what: &'static str, found: u32, is_right: bool, allowed: u32) -> Result<(), Failure> {

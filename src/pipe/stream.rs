@@ -245,7 +245,7 @@ impl Stream {
     }
 
     /// Ends one direction of a socket.
-    pub(super) fn shut(&self, how: Shutdown) {
+    pub(crate) fn shut(&self, how: Shutdown) {
         if self.kind == Kind::Socket {
             // It fails when the other side is gone, and nothing is left to be told.
             let _ = shutdown(self.fd.as_raw_fd(), how);

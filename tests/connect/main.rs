@@ -101,7 +101,35 @@ fn either_side_may_come_first_and_each_connection_is_new() {
         drop(late.join().expect("no panic"));
         drop(early);
     });
-    assert!(!name.exists());
+}
+
+/// At a name and at a path: one of them listens, and the others are told.
+#[test]
+fn of_many_consumers_that_come_at_once_one_listens() {
+    let (place, name) = (Place::new(), Name::new("many"));
+    for address in [name.to_string(), place.of_choice()] {
+        for _ in 0..20 {
+            thread::scope(|scope| {
+                let consumers = [(); 4].map(|()| scope.spawn(|| options().consumer(&address)));
+                let mut tx = options().producer(&address).expect("a producer");
+                tx.send(b"hello").expect("sent");
+                // Whoever comes after the first has met its producer waits for another.
+                while !consumers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                    let brief = connect::options().timeout(Duration::from_millis(1));
+                    drop(brief.producer(&address));
+                }
+                let mut received = 0;
+                for consumer in consumers {
+                    match consumer.join().expect("no panic") {
+                        Ok(mut rx) => received += usize::from(rx.recv().is_ok()),
+                        Err(error) => assert!(matches!(error, ConnectError::Taken { .. }), "{error}"),
+                    }
+                }
+                assert_eq!(received, 1);
+            });
+        }
+    }
+    assert!(!place.path().exists());
 }
 
 #[test]

@@ -13,9 +13,9 @@ use nix::unistd::geteuid;
 use ringway::connect::{self, Options};
 use ringway::{ConnectError, Owner};
 
-use crate::common::PATIENCE;
 use crate::common::names::Name;
 use crate::common::role::{Entry, Role};
+use crate::common::{PATIENCE, eventually};
 use crate::filter::{Denied, deny};
 use crate::forked::{Child, become_user};
 use crate::mounts::{mount_kind, own_mounts};
@@ -178,7 +178,10 @@ fn beside_strangers(_: &[&str]) {
         assert_eq!(rx.recv_timeout(PATIENCE).expect("a message")[..], *b"hello");
     });
     let stranger = Child::start(|_| {
-        while !path.exists() {}
+        eventually("a path for all", || {
+            let metadata = fs::symlink_metadata(&path);
+            metadata.is_ok_and(|metadata| std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777 == 0o666)
+        });
         become_user(ALICE);
         let trusting = options().owner(Owner::Anyone).timeout(Duration::from_millis(300));
         let error = trusting.producer(&address).expect_err("nobody talks with a stranger");
