@@ -1,11 +1,13 @@
 //! Atomics in memory that a liar shares (`--cfg fuzzing`): what each read returns is up to a script, as if a peer had
 //! written that just before. And the bounds that calls are held to.
 //!
-//! A script is bytes. Each read takes one, modulo 8, and perhaps what follows it; a script that is used up leaves the truth.
+//! A script is bytes. The three low bits of one say which lie is told, the five high bits how many reads more are told the same,
+//! and what it takes follows; a script that is used up leaves the truth.
 //!
-//! | byte | the read returns |
+//! | bits | the read returns |
 //! |---|---|
-//! | 0–3 | the truth |
+//! | 0–2 | the truth |
+//! | 3, shift, distance | the truth, and the n-th time n steps on: a peer that counts in a field of the word |
 //! | 4, bit | the truth, but for one bit |
 //! | 5, distance | the truth, and a little more or less |
 //! | 6, eight bytes | those |
@@ -24,6 +26,10 @@ const MORE_READS: u64 = 64;
 struct Peer {
     script: Vec<u8>,
     at: usize,
+    lie: Lie,
+    /// How often it was told, and how many reads more are told it.
+    told: u64,
+    again: u8,
     /// What the last reads truly found.
     truths: [u64; 8],
     reads: u64,
@@ -32,9 +38,30 @@ struct Peer {
     bound: u64,
 }
 
+/// What the peer says in place of what is there.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    None,
+    Counts { step: u64 },
+    Bit(u8),
+    Near(i8),
+    Word(u64),
+    Earlier(u8),
+}
+
 thread_local! {
     static PEER: RefCell<Peer> = const {
-        RefCell::new(Peer { script: Vec::new(), at: 0, truths: [0; 8], reads: 0, visits: 0, bound: u64::MAX })
+        RefCell::new(Peer {
+            script: Vec::new(),
+            at: 0,
+            lie: Lie::None,
+            told: 0,
+            again: 0,
+            truths: [0; 8],
+            reads: 0,
+            visits: 0,
+            bound: u64::MAX,
+        })
     };
 }
 
@@ -49,24 +76,45 @@ impl Peer {
         self.reads += 1;
         let most = self.bound.saturating_mul(READS_PER_VISIT).saturating_add(MORE_READS);
         assert!(self.reads <= most, "a call reads more than {most} shared words: it may never end");
-        let said = self.lie(truth).unwrap_or(truth);
+        match self.again.checked_sub(1) {
+            Some(again) => (self.again, self.told) = (again, self.told + 1),
+            None => self.turn(),
+        }
+        let said = match self.lie {
+            Lie::None => truth,
+            Lie::Counts { step } => truth.wrapping_add(step.wrapping_mul(self.told)),
+            Lie::Bit(bit) => truth ^ 1 << (bit % 64),
+            Lie::Near(distance) => truth.wrapping_add_signed(distance.into()),
+            Lie::Word(word) => word,
+            Lie::Earlier(which) => self.truths[usize::from(which) % self.truths.len()],
+        };
         self.truths[self.reads as usize % self.truths.len()] = truth;
         said
     }
 
-    /// `None`: the truth.
-    fn lie(&mut self, truth: u64) -> Option<u64> {
-        match self.byte()? % 8 {
-            4 => Some(truth ^ 1 << (self.byte()? % 64)),
-            5 => Some(truth.wrapping_add_signed(i64::from(self.byte()? as i8))),
+    /// Goes on to the next lie of the script.
+    fn turn(&mut self) {
+        let first = self.byte();
+        (self.told, self.again) = (1, first.unwrap_or(0) >> 3);
+        self.lie = first.and_then(|first| self.parse(first & 7)).unwrap_or(Lie::None);
+    }
+
+    fn parse(&mut self, kind: u8) -> Option<Lie> {
+        Some(match kind {
+            3 => {
+                let (shift, distance) = (self.byte()?, self.byte()? as i8);
+                Lie::Counts { step: (i64::from(distance) as u64) << (shift % 64) }
+            }
+            4 => Lie::Bit(self.byte()?),
+            5 => Lie::Near(self.byte()? as i8),
             6 => {
                 let raw = self.script.get(self.at..)?.first_chunk().copied()?;
                 self.at += raw.len();
-                Some(u64::from_le_bytes(raw))
+                Lie::Word(u64::from_le_bytes(raw))
             }
-            7 => Some(self.truths[usize::from(self.byte()?) % self.truths.len()]),
-            _ => None,
-        }
+            7 => Lie::Earlier(self.byte()?),
+            _ => Lie::None,
+        })
     }
 }
 
@@ -78,7 +126,7 @@ fn says(truth: u64) -> u64 {
 pub(crate) fn obey(script: &[u8]) {
     PEER.with_borrow_mut(|peer| {
         peer.script = script.to_vec();
-        peer.at = 0;
+        (peer.at, peer.again) = (0, 0);
     });
 }
 
