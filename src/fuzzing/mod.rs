@@ -8,6 +8,8 @@
 //! | `spsc`, `mpmc` | operations, deaths among them | what a queue in memory of one's own would do |
 //! | `spsc_lies`, `mpmc_lies` | what each read of shared memory returns, and operations | every call ends within its bound, and no message lies outside the ring |
 //!
+//! `races` is no target: threads over one mapping, for ThreadSanitizer.
+//!
 //! Nothing may panic, whatever the input; and memory is on the heap, where AddressSanitizer watches its ends.
 
 mod header;
@@ -15,6 +17,7 @@ mod input;
 mod memory;
 mod mpmc;
 mod mpmc_model;
+pub mod races;
 mod records;
 mod spsc;
 mod spsc_model;
