@@ -15,6 +15,8 @@ missing() {
 }
 
 command -v cargo >/dev/null || { echo "missing: cargo; install Rust from your distribution or by rustup" >&2; exit 1; }
+# Line numbers are what a failed test shows; the rest of what debuggers want takes long to link.
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only
 rings_before=$(ls /dev/shm 2>/dev/null | grep -c '^\.\?ringway\.' || true)
 
 step "format"
@@ -36,8 +38,10 @@ cargo build --examples --all-features --quiet
 cargo test --workspace --all-features --quiet
 
 step "benches as tests"
-cargo bench --package ringway --quiet -- --test
-cargo run --release --quiet --package ringway-cli -- bench --smoke >/dev/null
+# Whether they work does not depend on the linker's optimisations.
+CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo bench --package ringway --quiet -- --test
+CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+  cargo run --release --quiet --package ringway-cli -- bench --smoke >/dev/null
 
 step "crash matrix (a sample of every operation; all of it: ci/crash.sh)"
 if [ -f docs/crash-matrix.md ]; then
@@ -55,6 +59,9 @@ ci/faults.sh --quick
 
 step "what fuzzing has found, and what is near it (fuzzing itself: ci/fuzz.sh)"
 ci/fuzz.sh --replay
+
+step "data races (ThreadSanitizer)"
+if cargo +nightly --version >/dev/null 2>&1; then ci/tsan.sh; else missing "nightly Rust" "rustup toolchain install nightly"; fi
 
 step "a peer that overwrites everything, 20 s in each role (longer: ci/scribble.sh)"
 ci/scribble.sh 20 1
