@@ -4,7 +4,6 @@
 
 use core::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::memory::Memory;
@@ -15,6 +14,7 @@ use crate::layout::mpmc::Sizes;
 use crate::layout::participant::line_at;
 use crate::ring::Pace;
 use crate::ring::slots::{self, Core, Pending};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Lengths of messages run from nothing to this; some take several slots.
 const LENGTHS: usize = 200;
@@ -103,7 +103,7 @@ pub fn slot_ring(count: usize) {
         let (control, line) = (mapping.part(sizes.control_at()), mapping.part(line_at(id)));
         Core::new(table_of(&mapping, sizes), control, line, sizes, id)
     };
-    let received = Arc::new(AtomicUsize::new(0));
+    let received = Arc::new(AtomicU64::default());
     let senders = (0..EACH as u32).map(|id| {
         let mut producer = slots::Producer::attach(core(id), &Immortal, &[]).expect("new");
         thread::spawn(move || {
@@ -133,7 +133,7 @@ pub fn slot_ring(count: usize) {
         let received = Arc::clone(&received);
         thread::spawn(move || {
             let mut seeds = 0_u64;
-            while received.load(Ordering::Relaxed) < EACH * count {
+            while received.load(Ordering::Relaxed) < (EACH * count) as u64 {
                 let Some(found) = consumer.find().expect("sound") else {
                     thread::yield_now();
                     continue;
