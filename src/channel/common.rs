@@ -25,6 +25,75 @@ pub(crate) struct Common {
     pub(crate) liveness: Duration,
 }
 
+/// What every kind of ring can be asked for, as methods of its options, which have [`Common`] in the field `common`.
+macro_rules! common_options {
+    () => {
+        /// Create the ring if there is none (the default).
+        pub fn create(mut self, create: bool) -> Self {
+            self.common.create = create;
+            self
+        }
+
+        /// Create the ring, and fail with [`OpenError::Exists`](crate::OpenError::Exists) if there is one. For hosted memory:
+        /// format it.
+        pub fn create_new(mut self, create_new: bool) -> Self {
+            self.common.create_new = create_new;
+            self
+        }
+
+        /// Keep the name when the last participant leaves, though nothing is left to be received.
+        pub fn persist(mut self, persist: bool) -> Self {
+            self.common.persist = persist;
+            self
+        }
+
+        /// Permission bits of the file, whatever the umask; 0600 unless told otherwise. A ring with more bits than these is
+        /// not opened.
+        pub fn mode(mut self, bits: u32) -> Self {
+            self.common.mode = bits;
+            self
+        }
+
+        /// Whose rings to open.
+        pub fn owner(mut self, owner: crate::segment::Owner) -> Self {
+            self.common.owner = owner;
+            self
+        }
+
+        /// Map every page when attaching (the default), so that no message pays for a page fault.
+        pub fn prefault(mut self, prefault: bool) -> Self {
+            self.common.prefault = prefault;
+            self
+        }
+
+        /// Ask for huge pages. The kernel may decline: [`Geometry::huge_bytes`](crate::Geometry) tells what was obtained.
+        pub fn huge_pages(mut self, huge_pages: bool) -> Self {
+            self.common.huge_pages = huge_pages;
+            self
+        }
+
+        /// What those who sleep in a blocking call are woken by, on both sides; a property of the ring, so whoever opens one
+        /// takes it as it is.
+        pub fn wake(mut self, wake: crate::layout::Wake) -> Self {
+            self.common.wake = wake;
+            self
+        }
+
+        /// How blocking calls wait.
+        pub fn wait(mut self, wait: crate::wait::Wait) -> Self {
+            self.common.wait = wait;
+            self
+        }
+
+        /// How long [`Wait::Adaptive`](crate::Wait::Adaptive) spins before it sleeps; 25 µs unless told otherwise.
+        pub fn spin(mut self, spin: core::time::Duration) -> Self {
+            self.common.spin = spin;
+            self
+        }
+    };
+}
+pub(crate) use common_options;
+
 impl Common {
     pub(crate) fn new() -> Common {
         Common {

@@ -11,17 +11,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::durability::{Durability, Recovery};
 use super::end::End;
 use super::{Consumer, Producer, TypedOptions};
-use crate::channel::common::Common;
+use crate::channel::common::{Common, common_options};
 use crate::channel::settle;
 use crate::channel::{Backing, Tune};
 use crate::error::OpenError;
 use crate::layout::spsc::Sizes;
-use crate::layout::{self, Role, Wake};
+use crate::layout::{self, Role};
 use crate::segment::address::Address;
 use crate::segment::mapping::Mapping;
-use crate::segment::{self, Entrant, Owner, Request, Segment};
+use crate::segment::{self, Entrant, Request, Segment};
 use crate::shape::{self, Shape};
-use crate::wait::Wait;
 
 /// How rings are made, found and waited on: `ringway::spsc::options()`.
 ///
@@ -68,12 +67,6 @@ impl Options {
         self
     }
 
-    /// Keep the name when the last participant leaves a drained ring.
-    pub fn persist(mut self, persist: bool) -> Self {
-        self.common.persist = persist;
-        self
-    }
-
     /// Create the ring durable: it survives a loss of power. For rings in files (`file:/path`) only.
     ///
     /// Every record carries a checksum and takes 8 bytes more. What was sent before the last [`Producer::sync`] that
@@ -94,67 +87,12 @@ impl Options {
         self
     }
 
-    /// Create the ring if there is none (the default).
-    pub fn create(mut self, create: bool) -> Self {
-        self.common.create = create;
-        self
-    }
-
-    /// Create the ring, and fail with [`OpenError::Exists`] if there is one. For hosted memory: format it.
-    pub fn create_new(mut self, create_new: bool) -> Self {
-        self.common.create_new = create_new;
-        self
-    }
-
-    /// Permission bits of the file, whatever the umask; 0600 unless told otherwise. A ring with more bits than
-    /// these is not opened.
-    pub fn mode(mut self, bits: u32) -> Self {
-        self.common.mode = bits;
-        self
-    }
-
-    /// Whose rings to open.
-    pub fn owner(mut self, owner: Owner) -> Self {
-        self.common.owner = owner;
-        self
-    }
+    common_options!();
 
     /// Take messages from before the machine was started as they are, although nothing can tell whether they are whole.
     /// Otherwise such a ring is refused ([`OpenError::EarlierBoot`]) unless it is empty or durable.
     pub fn earlier_boot(mut self, accept: bool) -> Self {
         self.common.earlier_boot = accept;
-        self
-    }
-
-    /// Map every page when attaching (the default), so that no message pays for a page fault.
-    pub fn prefault(mut self, prefault: bool) -> Self {
-        self.common.prefault = prefault;
-        self
-    }
-
-    /// Ask for huge pages. The kernel may decline: [`Geometry::huge_bytes`](crate::Geometry) tells what was
-    /// obtained.
-    pub fn huge_pages(mut self, huge_pages: bool) -> Self {
-        self.common.huge_pages = huge_pages;
-        self
-    }
-
-    /// What those who sleep in a blocking call are woken by, on both sides; a property of the ring, so whoever opens one
-    /// takes it as it is.
-    pub fn wake(mut self, wake: Wake) -> Self {
-        self.common.wake = wake;
-        self
-    }
-
-    /// How blocking calls wait.
-    pub fn wait(mut self, wait: Wait) -> Self {
-        self.common.wait = wait;
-        self
-    }
-
-    /// How long [`Wait::Adaptive`] spins before it sleeps; 25 µs unless told otherwise.
-    pub fn spin(mut self, spin: Duration) -> Self {
-        self.common.spin = spin;
         self
     }
 
