@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 export RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=address" ASAN_OPTIONS=detect_leaks=0
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/asan" CARGO_PROFILE_DEV_DEBUG=line-tables-only
 # A target of its own keeps the sanitizer out of what runs while building.
-cargo +nightly test --quiet --package ringway --package ringway-cli --all-features --no-fail-fast --tests \
-  --target x86_64-unknown-linux-gnu -- "$@"
+what=(--quiet --package ringway --package ringway-cli --all-features --target x86_64-unknown-linux-gnu)
+cargo +nightly build "${what[@]}" --examples
+cargo +nightly test "${what[@]}" --no-fail-fast --tests -- "$@"
 echo "== all passed"
