@@ -13,6 +13,7 @@ use crate::channel::window::table_of;
 use crate::layout::mpmc::Sizes;
 use crate::layout::participant::line_at;
 use crate::ring::Pace;
+use crate::ring::record::Look;
 use crate::ring::slots::{self, Core, Pending};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -63,9 +64,9 @@ pub fn record_ring(count: usize) {
         for nth in 0..count {
             let (tag, payload) = (message(nth).tag, message(nth).payload());
             match nth % 3 {
-                0 => until(|| producer.send(tag, &payload)),
+                0 => until(|| producer.send(tag, &payload, Look::Position)),
                 1 => {
-                    let claimed = until(|| producer.claim(payload.len() as u64));
+                    let claimed = until(|| producer.claim(payload.len() as u64, Look::Position));
                     producer.payload_mut(&claimed).copy_from_slice(&payload);
                     producer.commit(claimed, tag);
                 }

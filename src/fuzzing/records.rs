@@ -48,7 +48,7 @@ pub(super) fn run(data: &[u8]) {
         if durable {
             let _ = producer.send_sealed(1, &[7; 24]);
         } else {
-            let _ = producer.send(1, &[7; 24]);
+            let _ = producer.send(1, &[7; 24], record::Look::Position);
         }
     }
     look(&ring);

@@ -9,7 +9,7 @@ use crate::layout::Shared;
 use crate::layout::participant::{Participant, line_at};
 use crate::layout::spsc::{Control, Sizes};
 use crate::ring::Pace;
-use crate::ring::record::{Consumer, Found, Producer, Refused, Window};
+use crate::ring::record::{Consumer, Found, Look, Producer, Refused, Window};
 use crate::segment::mapping::Mapping;
 use crate::sync::{obey, within};
 use crate::wait::bell;
@@ -188,7 +188,7 @@ impl<'a> Ends<'a> {
         let payload = sent.payload();
         let result = within(FEW, || match producer.send_ready(sent.tag, &payload) {
             true => Ok(()),
-            false => producer.send(sent.tag, &payload),
+            false => producer.send(sent.tag, &payload, Look::Position),
         });
         if self.judge(sent, result) {
             self.commit(sent);
@@ -199,7 +199,7 @@ impl<'a> Ends<'a> {
     fn claim(&mut self, len: usize, tag: u8, part: u8) {
         let sent = self.next(len, tag);
         let Some(producer) = &mut self.producer else { return };
-        let claimed = within(FEW, || producer.claim(len as u64));
+        let claimed = within(FEW, || producer.claim(len as u64, Look::Position));
         if !self.judge(sent, claimed.map(drop)) || part == 0 {
             return;
         }

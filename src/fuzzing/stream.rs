@@ -29,11 +29,19 @@ pub(super) fn run(data: &[u8]) {
         while take(&mut consumer, by_drain).is_ok() {}
     }
     drop(writer);
-    let left = core::iter::from_fn(|| take(&mut consumer, by_drain).ok()).count();
-    assert!(left <= ROOM / 8, "a stream of so many bytes has no more messages");
-    let end = take(&mut consumer, false).expect_err("nothing is left");
-    assert_eq!(take(&mut consumer, false), Err(end), "it stays as it is");
-    assert!(!matches!(end, RecvError::Empty | RecvError::TimedOut), "an end is told: {end}");
+    // One stream may follow another, each with an end of its own; each message and each end takes eight bytes at least.
+    let mut told = None;
+    for _ in 0..ROOM / 4 {
+        told = match take(&mut consumer, by_drain) {
+            Ok(()) => None,
+            Err(end) if told == Some(end) => {
+                assert!(!matches!(end, RecvError::Empty | RecvError::TimedOut), "an end is told: {end}");
+                return;
+            }
+            Err(end) => Some(end),
+        };
+    }
+    panic!("a stream of so many bytes has no more messages");
 }
 
 /// Takes what is there.

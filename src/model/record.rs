@@ -6,7 +6,7 @@ use crate::layout::Shared;
 use crate::layout::participant::{Participant, Said};
 use crate::layout::spsc::{Control, Sizes};
 use crate::ring::Pace;
-use crate::ring::record::{self, Claimed, Found, Pending, Refused, Window};
+use crate::ring::record::{self, Claimed, Found, Look, Pending, Refused, Window};
 
 /// A ring and its participants' lines, without a segment. Clones are views of the same ring.
 #[derive(Clone, Debug)]
@@ -89,12 +89,12 @@ impl Producer {
 
     /// Copies a message in and commits it the long way; `false`: the ring is full.
     pub fn send(&mut self, tag: u16, payload: &[u8]) -> bool {
-        unless_full(self.0.send(tag, payload)).is_some()
+        unless_full(self.0.send(tag, payload, Look::Position)).is_some()
     }
 
     /// Claims room for `len` bytes; `None`: the ring is full.
     pub fn claim(&mut self, len: u64) -> Option<Claim> {
-        unless_full(self.0.claim(len)).map(Claim)
+        unless_full(self.0.claim(len, Look::Position)).map(Claim)
     }
 
     /// The payload of a claim, to fill.

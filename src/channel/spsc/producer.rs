@@ -13,7 +13,7 @@ use crate::channel::{Pollable, Signalled};
 use crate::error::{OpenError, SendError};
 use crate::layout::participant::Counters;
 use crate::notify::Signal;
-use crate::ring::record::{self, Claimed, Refused};
+use crate::ring::record::{self, Claimed, Look, Refused};
 use crate::sync::pause;
 use crate::wait::{self, Condition, Wait, now};
 
@@ -99,13 +99,19 @@ impl Producer {
         sent
     }
 
-    fn send_once(&mut self, tag: u16, message: &[u8]) -> Result<(), Option<Refused>> {
+    fn send_once(&mut self, tag: u16, message: &[u8], look: Look) -> Result<(), Option<Refused>> {
         if !self.end.is_home() {
             return Err(None);
         }
-        self.ring.send(tag, message).map_err(Some)?;
+        self.ring.send(tag, message, look).map_err(Some)?;
         self.end.ring(&self.end.control.data_bell);
         Ok(())
+    }
+
+    /// What a call that may wait looks at first. Who spins waits for the head, and looks at the position now and then; before a
+    /// sleep, which costs more than following the consumer does, comes an exact look.
+    fn first_look(&self) -> Look {
+        if self.end.may_look_around() { Look::Head } else { Look::Position }
     }
 
     #[inline(never)]
@@ -113,7 +119,7 @@ impl Producer {
         if self.end.sizes().durable {
             return self.send_durably(tag, message, None);
         }
-        match self.send_once(tag, message) {
+        match self.send_once(tag, message, Look::Position) {
             Ok(()) => Ok(()),
             Err(refused) => Err(self.now_or_never(refused, message.len())),
         }
@@ -124,7 +130,7 @@ impl Producer {
         if self.end.sizes().durable {
             return self.send_durably(tag, message, Some(timeout));
         }
-        match self.send_once(tag, message) {
+        match self.send_once(tag, message, self.first_look()) {
             Ok(()) => return Ok(()),
             Err(refused) => self.wait_after(refused, message.len(), timeout)?,
         }
@@ -151,9 +157,9 @@ impl Producer {
     }
 
     fn claim_at_once(&mut self, len: usize) -> Result<Claimed, SendError> {
-        let mut claimed = self.claim_once(len);
+        let mut claimed = self.claim_once(len, Look::Position);
         if matches!(claimed, Err(Some(Refused::Full { .. }))) && self.makes_room(len, true) {
-            claimed = self.claim_once(len);
+            claimed = self.claim_once(len, Look::Position);
         }
         claimed.map_err(|refused| self.now_or_never(refused, len))
     }
@@ -168,11 +174,11 @@ impl Producer {
 
     #[inline]
     fn claim_within(&mut self, len: usize, timeout: Option<Duration>) -> Result<Claim<'_>, SendError> {
-        let claimed = match self.claim_once(len) {
+        let claimed = match self.claim_once(len, self.first_look()) {
             Ok(claimed) => claimed,
             Err(refused) => {
                 self.wait_after(refused, len, timeout)?;
-                match self.claim_once(len) {
+                match self.claim_once(len, Look::Position) {
                     Ok(claimed) => claimed,
                     Err(refused) => return Err(self.now_or_never(refused, len)),
                 }
@@ -182,11 +188,11 @@ impl Producer {
     }
 
     #[inline(always)]
-    fn claim_once(&mut self, len: usize) -> Result<Claimed, Option<Refused>> {
+    fn claim_once(&mut self, len: usize, look: Look) -> Result<Claimed, Option<Refused>> {
         if !self.end.is_home() {
             return Err(None);
         }
-        self.ring.claim(len as u64).map_err(Some)
+        self.ring.claim(len as u64, look).map_err(Some)
     }
 
     /// Opens a batch: messages that become visible together when it is committed.
@@ -206,7 +212,7 @@ impl Producer {
     /// # Errors
     /// As [`Producer::send_timeout`].
     pub fn wait_for_space(&mut self, len: usize, timeout: Option<Duration>) -> Result<(), SendError> {
-        match self.claim_once(len) {
+        match self.claim_once(len, Look::Position) {
             Ok(_) => Ok(()),
             Err(refused) => self.wait_after(refused, len, timeout),
         }

@@ -43,7 +43,7 @@ mod window;
 mod window;
 
 pub(crate) use consumer::{Consumer, Found};
-pub(crate) use producer::{Claimed, Pending, Producer, Refused};
+pub(crate) use producer::{Claimed, Look, Pending, Producer, Refused};
 pub(crate) use recover::{Findings, dropped, examine};
 pub(crate) use window::Window;
 

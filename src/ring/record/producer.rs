@@ -27,6 +27,16 @@ impl From<Corrupt> for Refused {
     }
 }
 
+/// What a producer that is short of room looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The head, which the consumer writes down now and then. For who can wait for that: a producer that follows a consumer
+    /// through a full ring by its position fetches a line that the consumer writes with each message, for a few messages' room.
+    Head,
+    /// The consumer's exact position, too, where the head does not suffice.
+    Position,
+}
+
 /// Room for a record that is not committed.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimed {
@@ -164,8 +174,8 @@ impl Producer {
     }
 
     /// Copies a message in and commits it.
-    pub(crate) fn send(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
-        let claimed = self.claim(payload.len() as u64)?;
+    pub(crate) fn send(&mut self, tag: u16, payload: &[u8], look: Look) -> Result<(), Refused> {
+        let claimed = self.claim(payload.len() as u64, look)?;
         self.window.write(claimed.at, payload, self.end_of(&claimed));
         self.publish(claimed, tag);
         Ok(())
@@ -179,7 +189,7 @@ impl Producer {
 
     /// Room for a record of `len` bytes.
     #[inline]
-    pub(crate) fn claim(&mut self, len: u64) -> Result<Claimed, Refused> {
+    pub(crate) fn claim(&mut self, len: u64, look: Look) -> Result<Claimed, Refused> {
         if len > self.largest {
             return Err(Refused::TooLarge);
         }
@@ -187,7 +197,7 @@ impl Producer {
         if frame::footprint(len, self.sizes.align) <= bound.since(tail) {
             return Ok(Claimed { at: tail, pad: 0, bound, len });
         }
-        let claimed = self.look_for_room(tail, len)?;
+        let claimed = self.look_for_room(tail, len, look)?;
         self.write_down();
         Ok(claimed)
     }
@@ -257,7 +267,7 @@ impl Producer {
         } else {
             let (messages, bytes) = self.sent();
             self.line.store_traffic(messages, bytes);
-            self.look_for_room(tail, len)?
+            self.look_for_room(tail, len, Look::Position)?
         };
         let next = self.end_of(&claimed);
         self.window.write(claimed.at, payload, next);
@@ -356,11 +366,11 @@ impl Producer {
         (pad + footprint + HEADER, pad)
     }
 
-    /// Room for a record of `len` bytes at `tail`, looking at the consumer's position only when the last look
-    /// does not suffice.
+    /// Room for a record of `len` bytes at `tail`, looking at what the consumer writes only when the last look does not
+    /// suffice.
     #[cold]
     #[inline(never)]
-    pub(super) fn look_for_room(&mut self, tail: Seq, len: u64) -> Result<Claimed, Refused> {
+    pub(super) fn look_for_room(&mut self, tail: Seq, len: u64, look: Look) -> Result<Claimed, Refused> {
         if len > self.largest {
             return Err(Refused::TooLarge);
         }
@@ -368,7 +378,7 @@ impl Producer {
         if self.free(tail) < need {
             self.look_at(|control| &control.head)?;
         }
-        if self.free(tail) < need {
+        if self.free(tail) < need && look == Look::Position {
             self.look_at(|control| &control.consumer.position)?;
         }
         let free = self.free(tail);

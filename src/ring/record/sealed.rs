@@ -3,7 +3,7 @@
 //! A number is noted as given before the record is sealed with it, and is never given again, by whichever producer: what a
 //! dropped batch, or a dead producer, left sealed in the ring has a lower number than what is committed in its place.
 
-use super::producer::{Claimed, Pending, Producer, Refused};
+use super::producer::{Claimed, Look, Pending, Producer, Refused};
 use super::{newer, stride};
 use crate::frame;
 use crate::layout::Shared;
@@ -31,7 +31,7 @@ pub(super) fn highest_number(control: &Shared<Control>, walked: Option<u32>) -> 
 impl Producer {
     /// Copies a message in and commits it.
     pub(crate) fn send_sealed(&mut self, tag: u16, payload: &[u8]) -> Result<(), Refused> {
-        let claimed = self.claim(payload.len() as u64)?;
+        let claimed = self.claim(payload.len() as u64, Look::Position)?;
         self.window.write(claimed.at, payload, self.sealed_end_of(&claimed));
         self.publish_sealed(claimed, tag);
         Ok(())
@@ -51,7 +51,7 @@ impl Producer {
         payload: &[u8],
     ) -> Result<(), Refused> {
         let tail = batch.progress.tail;
-        let claimed = self.look_for_room(tail, payload.len() as u64)?;
+        let claimed = self.look_for_room(tail, payload.len() as u64, Look::Position)?;
         let next = self.sealed_end_of(&claimed);
         self.window.write(claimed.at, payload, next);
         let word = self.seal(&claimed, tag);
