@@ -17,6 +17,9 @@ const LENGTHS: [usize; 4] = [8, 64, 1 << 10, 16 << 10];
 /// Bytes of a batch at most, of a pipe that takes two of them.
 const BATCH: usize = 32 << 10;
 
+/// What a stream begins with.
+const HELLO: [u8; 8] = *b"RINGWAY\x01";
+
 /// As many messages as make a batch.
 fn messages(len: usize) -> Vec<Vec<u8>> {
     let compose = |number| {
@@ -27,8 +30,8 @@ fn messages(len: usize) -> Vec<Vec<u8>> {
     (0..(BATCH / (len + 8)) as u64).map(compose).collect()
 }
 
-/// The stream that these messages are: before each one its length, a tag, and that it is a message.
-fn stream(messages: &[Vec<u8>]) -> Vec<u8> {
+/// These messages in a stream: before each one its length, a tag, and that it is a message.
+fn frames(messages: &[Vec<u8>]) -> Vec<u8> {
     let frame = |message: &Vec<u8>| {
         let header = message.len() as u64 | 1 << 48;
         [&header.to_le_bytes()[..], message].concat()
@@ -60,9 +63,10 @@ fn encode(criterion: &mut Criterion) {
         let mut batch = tx.batch().expect("at home");
         messages.iter().for_each(|message| batch.push(message).expect("room"));
         batch.commit().expect("room in the pipe");
-        let mut bytes = vec![0; stream(&messages).len()];
+        let expected = [&HELLO[..], &frames(&messages)].concat();
+        let mut bytes = vec![0; expected.len()];
         reader.read_exact(&mut bytes).expect("the batch");
-        assert!(bytes == stream(&messages), "nothing but the last batch, as the layout says");
+        assert!(bytes == expected, "nothing but the last batch, as the layout says");
     }
     group.finish();
 }
@@ -71,7 +75,7 @@ fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a stream to messages, through a pipe");
     for len in LENGTHS {
         let messages = messages(len);
-        let bytes = stream(&messages);
+        let bytes = frames(&messages);
         group.throughput(Throughput::Elements(messages.len() as u64));
 
         let ((mut tx, mut reader), mut read) = (sized_pipe(), vec![0; bytes.len()]);
@@ -85,6 +89,7 @@ fn parse(criterion: &mut Criterion) {
 
         let (mut tx, reader) = sized_pipe();
         let mut rx = options().consumer_on(reader).expect("a consumer");
+        tx.write_all(&HELLO).expect("room");
         group.bench_function(BenchmarkId::new("parsed", len), |bencher| {
             bencher.iter(|| {
                 tx.write_all(black_box(&bytes)).expect("room");
