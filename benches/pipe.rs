@@ -2,11 +2,12 @@
 //! on a pipe of the same size. In every page of a message its sender writes the message's number, and its receiver looks
 //! for it; both are part of the time.
 
-use std::io::{self, Read, Write};
-use std::sync::Barrier;
-use std::thread;
-use std::time::{Duration, Instant};
+mod common;
 
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use common::timed;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ringway::pipe::{Options, options};
 
@@ -26,22 +27,6 @@ fn compose(message: &mut [u8], number: u64) {
 
 fn is_right(message: &[u8], number: u64) -> bool {
     message.chunks(PAGE).all(|page| page[..8] == number.to_le_bytes())
-}
-
-/// From the first message until the last was received.
-fn timed(send: impl FnOnce() + Send, receive: impl FnOnce() + Send) -> Duration {
-    let ready = Barrier::new(2);
-    thread::scope(|scope| {
-        let receiver = scope.spawn(|| {
-            ready.wait();
-            receive();
-        });
-        ready.wait();
-        let started = Instant::now();
-        send();
-        receiver.join().expect("a receiver that found every message right");
-        started.elapsed()
-    })
 }
 
 /// A loop of bare calls, on a pipe like those of these options.

@@ -97,8 +97,9 @@ fn quantile(values: &mut [f64], hundredths: usize) -> f64 {
 }
 
 fn main() {
-    // cargo passes `--bench`.
-    let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(30);
+    // cargo passes `--bench`, and `--test` where it is only to be tried.
+    let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { 30 };
+    let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(rounds);
     println!("{:>9}  {:>14}  {:>14}  untrusted/trusted (quartiles)", "bytes", "trusted ns", "untrusted ns");
     for (len, count) in CELLS {
         let mut rings = [trusted(), untrusted()];

@@ -1,7 +1,7 @@
 //! Where two meet: the consumer listens at a Unix socket, the producer calls.
 
 use core::time::Duration;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -136,6 +136,13 @@ impl Meeting<'_> {
     /// Gives the path that was just bound the bits that the umask took away: through a descriptor, since in a directory of
     /// others the path may lead elsewhere by now.
     fn widen(&self, path: &Path) -> Result<Bound, ConnectError> {
+        let (found, metadata) = self.find(path)?;
+        self.give_mode(&found, &metadata)?;
+        Ok(Bound { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// The socket of this user's that has this path now.
+    fn find(&self, path: &Path) -> Result<(File, Metadata), ConnectError> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let found = File::options().read(true).custom_flags(flags).open(path);
         let found = found.map_err(|error| self.failed("open", error))?;
@@ -143,12 +150,17 @@ impl Meeting<'_> {
         if !metadata.file_type().is_socket() || metadata.uid() != geteuid().as_raw() {
             return Err(ConnectError::NotASocket { place: self.place.to_owned() });
         }
-        if metadata.mode() & 0o777 != self.mode {
-            let found = format!("/proc/self/fd/{}", found.as_raw_fd());
-            fs::set_permissions(found, Permissions::from_mode(self.mode))
-                .map_err(|error| self.failed("chmod", error))?;
+        Ok((found, metadata))
+    }
+
+    /// Gives what was found its mode, whatever has its path by now.
+    fn give_mode(&self, found: &File, metadata: &Metadata) -> Result<(), ConnectError> {
+        if metadata.mode() & 0o777 == self.mode {
+            return Ok(());
         }
-        Ok(Bound { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) })
+        let found = format!("/proc/self/fd/{}", found.as_raw_fd());
+        fs::set_permissions(found, Permissions::from_mode(self.mode))
+            .map_err(|error| self.failed("chmod", error))
     }
 
     /// Removes a socket of this user's at which nobody listens; nothing else.
@@ -313,5 +325,63 @@ impl Drop for Listener<'_> {
             // It is gone, or stays where the next consumer finds that nobody listens.
             let _ = fs::remove_file(&bound.path);
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::symlink_metadata(path).expect("it is there").mode() & 0o777
+    }
+
+    fn bare(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("one's own");
+    }
+
+    /// A directory with a socket `meet`, which the umask left 0600, and somebody's file `secret` of that mode.
+    fn directory() -> (tempfile::TempDir, UnixListener) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = UnixListener::bind(directory.path().join("meet")).expect("a socket");
+        fs::write(directory.path().join("secret"), "").expect("a file");
+        for name in ["meet", "secret"] {
+            bare(&directory.path().join(name), 0o600);
+        }
+        (directory, socket)
+    }
+
+    fn meeting(path: &Path) -> Meeting<'static> {
+        Meeting { point: Point::Path(path.to_owned()), place: "meet", owner: Owner::Me, mode: 0o666 }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_path_that_was_bound_is_not_followed() {
+        let (directory, _socket) = directory();
+        let [path, secret] = ["meet", "secret"].map(|name| directory.path().join(name));
+        for target in [&secret, &directory.path().join("moved")] {
+            // Also one to the very socket.
+            fs::rename(&path, directory.path().join("moved")).expect("a name");
+            symlink(target, &path).expect("a link");
+            let refused = meeting(&path).widen(&path).map(drop);
+            assert!(matches!(refused, Err(ConnectError::NotASocket { .. })), "{refused:?}");
+            assert_eq!((mode_of(target), mode_of(&directory.path().join("moved"))), (0o600, 0o600));
+            fs::rename(directory.path().join("moved"), &path).expect("a name");
+        }
+        meeting(&path).widen(&path).expect("a socket");
+        assert_eq!(mode_of(&path), 0o666);
+    }
+
+    #[test]
+    fn the_socket_that_was_found_gets_the_mode_though_its_path_is_a_link_by_then() {
+        let (directory, _socket) = directory();
+        let [path, secret, moved] = ["meet", "secret", "moved"].map(|name| directory.path().join(name));
+        let (found, metadata) = meeting(&path).find(&path).expect("a socket");
+        fs::rename(&path, &moved).expect("a name");
+        symlink(&secret, &path).expect("a link");
+        meeting(&path).give_mode(&found, &metadata).expect("its mode");
+        assert_eq!((mode_of(&moved), mode_of(&secret)), (0o666, 0o600));
     }
 }

@@ -309,3 +309,37 @@ fn verdict(why_not: Option<&str>) -> Vec<u8> {
     bytes.extend(text.as_bytes());
     bytes
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::io::{ErrorKind, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A producer whose time is up while its consumer attaches, and which has said so much by then; and the consumer's socket.
+    fn late(said: &[u8]) -> (Talk<'static>, UnixStream) {
+        let (here, mut there) = UnixStream::pair().expect("sockets");
+        there.write_all(said).expect("room");
+        let (place, role, using) = ("here", Role::Producer, Using::Best);
+        let stream = Stream::adopt_socket(here.into(), place).expect("a socket");
+        (Talk { stream, place, role, using, owner: Owner::Me, limit: Limit::Now }, there)
+    }
+
+    #[test]
+    fn a_consumer_that_said_in_time_that_it_has_attached_has() {
+        let (mut producer, _consumer) = late(&verdict(None));
+        assert!(matches!(producer.hear_last_verdict(), Ok(None)));
+        let (mut producer, _consumer) = late(&verdict(Some("no memory")));
+        assert!(matches!(producer.hear_last_verdict(), Ok(Some(why)) if why == "no memory"));
+    }
+
+    #[test]
+    fn a_consumer_that_attaches_too_late_finds_that_nobody_hears_it() {
+        // Though the producer's end is still open.
+        let (mut producer, mut consumer) = late(b"");
+        assert!(matches!(producer.hear_last_verdict(), Err(Failure::Left)));
+        let refused = consumer.write_all(&verdict(None)).map_err(|error| error.kind());
+        assert_eq!(refused, Err(ErrorKind::BrokenPipe));
+    }
+}

@@ -48,3 +48,11 @@ pub fn run(target: &str, data: &[u8]) {
     run(data);
     crate::sync::obey(&[]);
 }
+
+/// Runs `call`, which may visit so many slots or records: for those who scribble over a ring that is in use.
+///
+/// # Panics
+/// When it visits more, or reads many more shared words than that takes.
+pub fn within<T>(visits: u64, call: impl FnOnce() -> T) -> T {
+    crate::sync::within(visits, call)
+}

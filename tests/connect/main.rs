@@ -17,7 +17,7 @@ use common::{PATIENCE, eventually, names::Name};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use ringway::connect::{self, At, Carrier, Options, Using};
-use ringway::{ConnectError, OpenError, RecvError};
+use ringway::{ConnectError, OpenError, RecvError, SendError};
 use tempfile::TempDir;
 
 const ROLES: [Entry; 1] = [("waiting", wait)];
@@ -182,6 +182,38 @@ fn one_side_alone_can_have_the_socket_used() {
     });
 }
 
+/// Far more than a socket holds: what a call that may not wait has begun is written by `flush`, and by nothing else here.
+#[test]
+fn what_a_full_socket_did_not_take_is_written_by_a_flush() {
+    let place = Place::new();
+    let (mut tx, mut rx) = connect_both(&place.address());
+    let message = common::pattern(7, tx.largest());
+    tx.try_send(&message).expect("its beginning");
+    assert_eq!(tx.flush(Some(Duration::ZERO)), Err(SendError::TimedOut));
+    assert_eq!(tx.flush(Some(Duration::from_millis(1))), Err(SendError::TimedOut));
+    thread::scope(|scope| {
+        let receiver = scope.spawn(|| rx.recv().map(|received| received[..] == message));
+        tx.flush(None).expect("room, once it is received");
+        assert_eq!(receiver.join().expect("no panic"), Ok(true));
+    });
+    assert_eq!(tx.flush(Some(Duration::ZERO)), Ok(()), "nothing is owed any more");
+
+    tx.try_send(&message).expect("its beginning");
+    drop(rx);
+    assert_eq!(tx.flush(None), Err(SendError::Closed), "nobody reads it any more");
+    assert_eq!(tx.flush(None), Ok(()), "so nothing is owed");
+}
+
+#[test]
+fn a_ring_owes_nothing_however_full_it_is() {
+    let name = Name::new("flush");
+    let (mut tx, rx) = connect_both(&name);
+    while tx.try_send(&[7; 4096]).is_ok() {}
+    assert_eq!(tx.flush(Some(Duration::ZERO)), Ok(()));
+    drop(rx);
+    assert_eq!(tx.flush(None), Ok(()));
+}
+
 #[test]
 fn whoever_waits_in_vain_is_told_so() {
     let (place, name) = (Place::new(), Name::new("vain"));
@@ -329,6 +361,30 @@ fn callers_that_leave_keep_nobody_from_the_next() {
         let mut rx = consumer.join().expect("no panic").expect("a consumer");
         assert_eq!(&rx.recv().expect("a message")[..], b"hello");
     });
+}
+
+/// Whenever their time is up: when the consumer says that it has one, exactly one producer has it.
+#[test]
+fn a_producer_whose_time_is_up_and_its_consumer_agree_whether_they_are_connected() {
+    let name = Name::new("hasty");
+    for round in 0..20 {
+        thread::scope(|scope| {
+            let consumer = scope.spawn(|| options().consumer(&*name));
+            let mut connected = Vec::new();
+            let mut time = Duration::from_micros(10 * round);
+            while !consumer.is_finished() {
+                match connect::options().timeout(time).producer(&*name) {
+                    Ok(tx) => connected.push(tx),
+                    Err(error) => assert!(matches!(error, ConnectError::Nobody { .. }), "{error}"),
+                }
+                time += Duration::from_micros(50);
+            }
+            let mut rx = consumer.join().expect("no panic").expect("a consumer");
+            let [tx] = &mut connected[..] else { panic!("{connected:?}") };
+            tx.send(b"hello").expect("sent");
+            assert_eq!(&rx.recv().expect("a message")[..], b"hello");
+        });
+    }
 }
 
 /// A consumer that leaves in the middle: its producer goes on waiting.

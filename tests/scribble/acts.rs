@@ -14,7 +14,7 @@ use nix::unistd::ftruncate;
 use ringway::{OpenError, RecvError, SendError};
 
 use crate::common::names::Name;
-use crate::victim::{mpmc_options, spsc_options};
+use crate::ends::{mpmc_options, spsc_options};
 
 /// Everything that a peer can do to the memfd that it has a descriptor of.
 fn act(descriptor: impl AsFd, len: u64) {

@@ -6,47 +6,51 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use ringway::{mpmc, spsc};
 
-use crate::Mode;
+use crate::album::Album;
 use crate::common::random::Random;
 use crate::common::role::say;
-use crate::victim::{mpmc_options, spsc_options};
+use crate::ends::{End, Place, Play};
+use crate::{Mode, halves};
 
 /// Lies between two times that everything is as it was at first.
 const RESTORED_EVERY: u64 = 512;
 const PATH: &str = "/dev/shm/ringway.";
-
-/// The victim's peer.
-enum Peer {
-    SpscProducer(spsc::Producer),
-    SpscConsumer(spsc::Consumer),
-    MpmcProducer(mpmc::Producer),
-    MpmcConsumer(mpmc::Consumer),
-}
+/// Words of the header, which is read by newcomers only.
+const HEADER: usize = 512;
+/// Words before payload, or some of it.
+const CONTROL: usize = 768;
 
 /// Lies until it is killed.
 pub fn role(arguments: &[&str]) {
-    let (mode, name) = (Mode::parse(arguments[0]), arguments[1]);
-    let words = map(&format!("{PATH}{name}"));
+    let (mode, address) = (Mode::parse(arguments[0]), arguments[1]);
+    if mode.is_untrusted() {
+        return halves::lie(mode.other(), address);
+    }
+    let words = map(&format!("{PATH}{address}"));
     let sound: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
-    let mut random = Random::any();
-    let mut peer = None;
+    let (place, mut play) = (Place::new(mode.other(), address), Play::new());
+    let (mut peer, mut album) = (None, Album::new());
     say("lying");
     loop {
         for _ in 0..RESTORED_EVERY {
-            if random.once_in(4) {
-                take_part(&mut peer, mode, name, &mut random);
+            if play.random.once_in(4) {
+                take_part(&mut peer, &place, &mut play);
             }
-            lie(words, &sound, &mut random);
+            match play.random.below(16) {
+                0 => album.take(words, HEADER..words.len(), &mut play.random),
+                1 => album.take(words, HEADER..CONTROL, &mut play.random),
+                2 | 3 => album.replay(words, &mut play.random, pause),
+                _ => lie(words, &sound, &mut play.random),
+            }
         }
         for (word, sound) in words.iter().zip(&sound) {
             word.store(*sound, Ordering::Relaxed);
         }
         // Its position is another now.
         peer = None;
-        for _ in 0..random.below(64) {
-            take_part(&mut peer, mode, name, &mut random);
+        for _ in 0..play.random.below(64) {
+            take_part(&mut peer, &place, &mut play);
         }
     }
 }
@@ -64,12 +68,19 @@ fn map(path: &str) -> &'static [AtomicU64] {
     unsafe { std::slice::from_raw_parts(start.as_ptr(), len / 8) }
 }
 
+/// For as long as a lie stands.
+fn pause(random: &mut Random) {
+    for _ in 0..random.below(256) {
+        std::hint::spin_loop();
+    }
+}
+
 /// One lie; most are taken back after a while, so that the rest goes on.
 fn lie(words: &[AtomicU64], sound: &[u64], random: &mut Random) {
     // Most of it is payload: what is in front is worth more lies.
-    let some = if random.once_in(2) { 768 } else { words.len() as u64 };
-    // The header is read by newcomers only; without one there are none.
-    let at = if random.once_in(64) { random.below(512) } else { 512 + random.below(some - 512) } as usize;
+    let end = if random.once_in(2) { CONTROL } else { words.len() };
+    let some = if random.once_in(64) { 0..HEADER } else { HEADER..end };
+    let at = some.start + random.below(some.len() as u64) as usize;
     let before = words[at].load(Ordering::Relaxed);
     let lie = match random.below(8) {
         0 => random.next(),
@@ -81,9 +92,7 @@ fn lie(words: &[AtomicU64], sound: &[u64], random: &mut Random) {
         _ => random.below(4097) | random.below(6) << 48,
     };
     words[at].store(lie, Ordering::Relaxed);
-    for _ in 0..random.below(256) {
-        std::hint::spin_loop();
-    }
+    pause(random);
     if !random.once_in(16) {
         words[at].store(before, Ordering::Relaxed);
     }
@@ -96,26 +105,15 @@ fn slot_word(random: &mut Random) -> u64 {
 }
 
 /// The peer does a thing or two; whatever comes of it.
-fn take_part(peer: &mut Option<Peer>, mode: Mode, name: &str, random: &mut Random) {
-    let len = random.below(100) as usize;
-    let refused = match peer {
-        Some(Peer::SpscProducer(tx)) => tx.try_send(&[6; 100][..len]).is_err(),
-        Some(Peer::SpscConsumer(rx)) => rx.try_recv().is_err(),
-        Some(Peer::MpmcProducer(tx)) => tx.try_send(&[6; 100][..len]).is_err(),
-        Some(Peer::MpmcConsumer(rx)) => rx.try_recv().is_err(),
-        None => true,
-    };
-    if refused && random.once_in(16) {
-        *peer = None;
-        *peer = attach(mode, name);
-    }
-}
-
-fn attach(mode: Mode, name: &str) -> Option<Peer> {
-    match (mode.is_mpmc(), mode.is_producer()) {
-        (false, true) => spsc_options().create(false).consumer(name).ok().map(Peer::SpscConsumer),
-        (false, false) => spsc_options().create(false).producer(name).ok().map(Peer::SpscProducer),
-        (true, true) => mpmc_options().create(false).consumer(name).ok().map(Peer::MpmcConsumer),
-        (true, false) => mpmc_options().create(false).producer(name).ok().map(Peer::MpmcProducer),
+fn take_part(peer: &mut Option<Box<dyn End>>, place: &Place, play: &mut Play) {
+    match peer {
+        Some(end) if !play.random.once_in(64) => {
+            end.operate(play);
+        }
+        _ if play.random.once_in(16) => {
+            *peer = None;
+            *peer = place.attach(false, &mut play.random).ok();
+        }
+        _ => {}
     }
 }

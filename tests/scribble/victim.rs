@@ -1,269 +1,174 @@
 //! The process that is lied to.
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use ringway::{OpenError, RecvError, SendError, mpmc, spsc};
+use nix::libc::c_void;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use crate::Mode;
-use crate::common::names::Name;
-use crate::common::random::Random;
 use crate::common::role::{listen, say};
+use crate::ends::{End, Outcome, Place, Play, another_ring_works};
 
 /// Operations between two looks at the clock.
 const ROUND: u64 = 2000;
 /// How long the victim goes on before it says how far it is.
 const TURN: Duration = Duration::from_millis(200);
-/// Refusals in a row after which the handle is given up, and another taken.
+/// Refusals in a round after which the end is given up, and another taken.
 const FED_UP: u64 = 64;
-const MOMENT: Duration = Duration::from_micros(50);
 const PAGE: usize = 4096;
 
-/// A handle of either kind and role.
-enum Handle {
-    SpscProducer(spsc::Producer),
-    SpscConsumer(spsc::Consumer),
-    MpmcProducer(mpmc::Producer),
-    MpmcConsumer(mpmc::Consumer),
+/// How far the victim is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub operations: u64,
+    pub moved: u64,
+    pub corrupt: u64,
+    pub attached: u64,
+    /// How long the longest call took that was to wait for 50 µs at most.
+    pub longest: Duration,
 }
 
-pub fn spsc_options() -> spsc::Options {
-    spsc::options().size(4096).liveness(Duration::from_millis(1)).persist(true)
+impl Counts {
+    /// A line for [`Counts::from_str`].
+    fn line(&self) -> String {
+        let Counts { operations, moved, corrupt, attached, longest } = self;
+        format!("{operations} {moved} {corrupt} {attached} {}", longest.as_micros())
+    }
+
+    /// Was enough seen?
+    pub fn is_complete(&self) -> bool {
+        self.operations > 1000 && self.moved > 0 && self.corrupt > 0 && self.attached > 0
+    }
 }
 
-pub fn mpmc_options() -> mpmc::Options {
-    mpmc::options().slots(64).slot_size(64).participants(2).liveness(Duration::from_millis(1)).persist(true)
+impl FromStr for Counts {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Counts, String> {
+        let numbers: Option<Vec<u64>> = line.split(' ').map(|number| number.parse().ok()).collect();
+        let Some([operations, moved, corrupt, attached, longest]) = numbers.as_deref() else {
+            return Err(line.to_owned());
+        };
+        let (operations, moved, corrupt, attached) = (*operations, *moved, *corrupt, *attached);
+        Ok(Counts { operations, moved, corrupt, attached, longest: Duration::from_micros(*longest) })
+    }
 }
 
-#[derive(Default)]
-struct Counts {
-    operations: u64,
-    done: u64,
-    corrupt: u64,
-    attached: u64,
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { operations, moved, corrupt, attached, longest } = self;
+        write!(
+            f,
+            "{operations} operations, of which {moved} moved messages and {corrupt} found something corrupt; attached \
+             {attached} times; the longest wait of at most 50 µs took {longest:?}"
+        )
+    }
+}
+
+/// An end, with pages round its memory that nobody may touch.
+struct Held {
+    // Dropped in this order.
+    end: Box<dyn End>,
+    _guards: Vec<Guard>,
 }
 
 pub fn role(arguments: &[&str]) {
-    let (mode, name) = (Mode::parse(arguments[0]), arguments[1]);
+    let (mode, address) = (Mode::parse(arguments[0]), arguments[1]);
+    let place = Place::new(mode, address);
     let before = descriptors();
-    let mut handle = attach(mode, name).ok();
-    assert!(handle.is_some(), "a ring that nobody has lied about yet");
-    guard(name);
-    say("attached");
-    let mut random = Random::any();
-    let mut counts = Counts::default();
+    let (mut play, mut counts, mut held) = (Play::new(), Counts::default(), None);
+    // The ring, before anybody lies about it. An untrusted one takes two.
+    if !mode.is_untrusted() {
+        held = Some(guarded(place.attach(true, &mut play.random).expect("a sound ring"), address));
+    }
+    say("ready");
     while listen() == "on" {
         let turn = Instant::now();
         while turn.elapsed() < TURN {
-            play(mode, name, &mut handle, &mut random, &mut counts);
+            round(&place, address, &mut held, &mut play, &mut counts);
         }
-        say(summary(&counts));
+        counts.longest = play.longest;
+        say(counts.line());
     }
-    drop(handle);
-    assert_eq!(descriptors(), before, "no handle has left a descriptor");
+    drop(held);
+    assert_eq!(descriptors(), before, "no end has left a descriptor");
     another_ring_works(mode);
-    say(summary(&counts));
-}
-
-fn summary(counts: &Counts) -> String {
-    let Counts { operations, done, corrupt, attached } = counts;
-    format!(
-        "{operations} operations, of which {done} moved messages and {corrupt} found something corrupt; attached {attached} times"
-    )
+    say("sound");
 }
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").expect("one's own").count()
 }
 
-fn attach(mode: Mode, name: &str) -> Result<Handle, OpenError> {
-    Ok(match mode {
-        Mode::SpscProducer => Handle::SpscProducer(spsc_options().producer(name)?),
-        Mode::SpscConsumer => Handle::SpscConsumer(spsc_options().consumer(name)?),
-        Mode::MpmcProducer => Handle::MpmcProducer(mpmc_options().producer(name)?),
-        Mode::MpmcConsumer => Handle::MpmcConsumer(mpmc_options().consumer(name)?),
-    })
-}
-
-/// Makes the pages before and behind the ring's mapping ones that nobody may touch, where nothing lies yet.
-fn guard(name: &str) {
-    let maps = fs::read_to_string("/proc/self/maps").expect("one's own");
-    let file = format!("ringway.{name}");
-    for line in maps.lines().filter(|line| line.ends_with(&file)) {
-        let range = line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
-        let address = |text| usize::from_str_radix(text, 16).expect("an address");
-        for page in [address(range.0) - PAGE, address(range.1)] {
-            let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
-            let len = NonZeroUsize::new(PAGE).expect("a page");
-            // SAFETY: a new mapping, where there is none; it stays until the process ends.
-            let _ = unsafe { mmap_anonymous(NonZeroUsize::new(page), len, ProtFlags::PROT_NONE, flags) };
-        }
-    }
-}
-
-fn play(mode: Mode, name: &str, handle: &mut Option<Handle>, random: &mut Random, counts: &mut Counts) {
+/// Operates for a while; if the end turns out to be useless, takes another.
+fn round(place: &Place, address: &str, held: &mut Option<Held>, play: &mut Play, counts: &mut Counts) {
+    let Some(Held { end, .. }) = held else {
+        counts.operations += 1;
+        let attached =
+            place.attach(true, &mut play.random).inspect_err(|error| assert!(!error.to_string().is_empty()));
+        *held = attached.ok().map(|end| guarded(end, address));
+        counts.attached += u64::from(held.is_some());
+        return;
+    };
     let mut refused = 0;
     for _ in 0..ROUND {
         counts.operations += 1;
-        let Some(handle) = handle.as_mut() else { break };
-        match operate(handle, random) {
-            Outcome::Moved => {
-                counts.done += 1;
-                refused = 0;
-            }
+        match end.operate(play) {
+            Outcome::Moved => counts.moved += 1,
             Outcome::Nothing => {}
             Outcome::Corrupt => {
                 counts.corrupt += 1;
                 refused += 1;
-                if refused > FED_UP {
-                    break;
-                }
+            }
+            Outcome::Over { corrupt } => {
+                counts.corrupt += u64::from(corrupt);
+                refused = FED_UP + 1;
             }
         }
-    }
-    if refused > FED_UP || handle.is_none() {
-        // The old one first: its place is the new one's.
-        *handle = None;
-        counts.operations += 1;
-        *handle = attach(mode, name).inspect_err(|error| assert!(!error.to_string().is_empty())).ok();
-        if handle.is_some() {
-            counts.attached += 1;
-            guard(name);
+        if refused > FED_UP {
+            *held = None;
+            break;
         }
     }
 }
 
-enum Outcome {
-    Moved,
-    Nothing,
-    Corrupt,
-}
+/// A page that nobody may touch, until it is dropped.
+struct Guard(NonNull<c_void>);
 
-fn sent<T>(result: Result<T, SendError>) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Moved,
-        Err(SendError::Corrupt(corrupt)) => named(corrupt),
-        Err(_) => Outcome::Nothing,
+impl Guard {
+    /// At this address, unless something lies there already.
+    fn new(at: usize) -> Option<Guard> {
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
+        let len = NonZeroUsize::new(PAGE)?;
+        // SAFETY: a new mapping, where there is none.
+        unsafe { mmap_anonymous(NonZeroUsize::new(at), len, ProtFlags::PROT_NONE, flags) }.ok().map(Guard)
     }
 }
 
-fn received<T>(result: Result<T, RecvError>) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Moved,
-        Err(RecvError::Corrupt(corrupt)) => named(corrupt),
-        Err(_) => Outcome::Nothing,
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // SAFETY: this value's own mapping, which nobody uses.
+        unsafe { munmap(self.0, PAGE) }.expect("its own");
     }
 }
 
-fn named(corrupt: ringway::Corrupt) -> Outcome {
-    assert!(!corrupt.what.is_empty(), "{corrupt:?}");
-    Outcome::Corrupt
-}
-
-/// Reads every byte of a message, which is no longer than any.
-fn read(bytes: &[u8], largest: usize) -> u64 {
-    assert!(bytes.len() <= largest, "{} bytes of at most {largest}", bytes.len());
-    bytes.iter().map(|byte| u64::from(*byte)).sum()
-}
-
-/// What both kinds of handles can do, in either's own words.
-fn operate(handle: &mut Handle, random: &mut Random) -> Outcome {
-    let what = random.next();
-    let len = (what >> 8) as usize;
-    match handle {
-        Handle::SpscProducer(tx) => match what % 1024 {
-            0 => sent(tx.send_timeout(&[1; 200], MOMENT)),
-            1 => sent(tx.wait_for_space(len % 2000, Some(MOMENT))),
-            2 => {
-                let _ = (tx.peer(), tx.is_linked(), tx.counters());
-                sent(tx.used())
-            }
-            3..200 => sent(tx.try_claim(len % 2100).and_then(|mut claim| {
-                claim.fill(2);
-                claim.truncate(len % 1000);
-                claim.commit()
-            })),
-            200..400 => sent(tx.batch().and_then(|mut batch| {
-                (0..len % 9).try_for_each(|part| batch.push(&[3; 90][..10 * part]))?;
-                batch.commit()
-            })),
-            400..600 => sent(tx.try_send(&[4; 2100][..len % 2100])),
-            _ => sent(tx.try_send(&[5; 64][..len % 64])),
-        },
-        Handle::SpscConsumer(rx) => {
-            let largest = rx.largest();
-            match what % 1024 {
-                0 => received(rx.recv_timeout(MOMENT).map(|message| read(&message, largest))),
-                1 => received(rx.wait_for_message(Some(MOMENT))),
-                2 => {
-                    let _ = (rx.peer(), rx.is_linked(), rx.counters());
-                    received(rx.used())
-                }
-                3..300 => received(rx.drain().and_then(|mut drain| {
-                    while let Some(message) = drain.next() {
-                        read(&message?, largest);
-                    }
-                    Ok(())
-                })),
-                _ => received(rx.try_recv().map(|message| read(&message, largest))),
-            }
-        }
-        Handle::MpmcProducer(tx) => match what % 1024 {
-            0 => sent(tx.send_timeout(&[1; 200], MOMENT)),
-            1 => sent(tx.wait_for_space(len % 2000, Some(MOMENT))),
-            2 => {
-                let _ = (tx.peer(), tx.is_linked(), tx.counters());
-                sent(tx.used())
-            }
-            3..200 => sent(tx.try_claim(len % 2100).and_then(|mut claim| {
-                claim.fill(2);
-                claim.truncate(len % 1000);
-                claim.commit()
-            })),
-            200..400 => sent(tx.batch().and_then(|mut batch| {
-                (0..len % 9).try_for_each(|part| batch.push(&[3; 90][..10 * part]))?;
-                batch.commit()
-            })),
-            400..600 => sent(tx.try_send(&[4; 2100][..len % 2100])),
-            _ => sent(tx.try_send(&[5; 64][..len % 64])),
-        },
-        Handle::MpmcConsumer(rx) => {
-            let largest = rx.largest();
-            match what % 1024 {
-                0 => received(rx.recv_timeout(MOMENT).map(|message| read(&message, largest))),
-                1 => received(rx.wait_for_message(Some(MOMENT))),
-                2 => {
-                    let _ = (rx.peer(), rx.is_linked(), rx.counters());
-                    received(rx.used())
-                }
-                3..300 => received(rx.drain().and_then(|mut drain| {
-                    while let Some(message) = drain.next() {
-                        read(&message?, largest);
-                    }
-                    Ok(())
-                })),
-                _ => received(rx.try_recv().map(|message| read(&message, largest))),
-            }
-        }
-    }
-}
-
-/// What a peer has written concerns no other ring of this process.
-fn another_ring_works(mode: Mode) {
-    let name = Name::new("other");
-    if mode.is_mpmc() {
-        let mut tx = mpmc_options().persist(false).producer(&*name).expect("a producer");
-        let mut rx = mpmc_options().persist(false).consumer(&*name).expect("a consumer");
-        tx.send(b"sound").expect("room");
-        assert_eq!(&rx.recv().expect("a message")[..], b"sound");
-    } else {
-        let mut tx = spsc_options().persist(false).producer(&*name).expect("a producer");
-        let mut rx = spsc_options().persist(false).consumer(&*name).expect("a consumer");
-        tx.send(b"sound").expect("room");
-        assert_eq!(&rx.recv().expect("a message")[..], b"sound");
-    }
-    assert!(!name.exists(), "a drained ring is removed by the last one to leave");
+/// The end, and guards before and behind its memory: that of a ring of this name, or memfds.
+fn guarded(end: Box<dyn End>, address: &str) -> Held {
+    let maps = fs::read_to_string("/proc/self/maps").expect("one's own");
+    let file = format!("ringway.{address}");
+    let lines = maps.lines().filter(|line| line.ends_with(&file) || line.contains(" /memfd:"));
+    let ranges = lines.map(|line| {
+        let range = line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
+        let address = |text| usize::from_str_radix(text, 16).expect("an address");
+        (address(range.0), address(range.1))
+    });
+    let _guards =
+        ranges.flat_map(|(start, end)| [Guard::new(start - PAGE), Guard::new(end)]).flatten().collect();
+    Held { end, _guards }
 }

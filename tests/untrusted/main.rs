@@ -10,7 +10,6 @@ mod foreign;
 mod lies;
 mod raw;
 mod refused;
-mod scribble;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
@@ -21,12 +20,7 @@ use ringway::untrusted::{Consumer, Options, Producer, options};
 /// The entry of processes that these tests start; see `common::role`.
 #[test]
 fn role() {
-    let roles = [
-        death::ROLES.as_slice(),
-        foreign::ROLES.as_slice(),
-        refused::ROLES.as_slice(),
-        scribble::ROLES.as_slice(),
-    ];
+    let roles = [death::ROLES.as_slice(), foreign::ROLES.as_slice(), refused::ROLES.as_slice()];
     role::enter(&roles.concat());
 }
 

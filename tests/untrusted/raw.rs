@@ -96,17 +96,23 @@ impl Half {
         self.memory.as_mut_ptr().cast()
     }
 
+    /// All of it.
+    pub fn words(&self) -> &[AtomicU64] {
+        let (start, len) = (self.memory.as_mut_ptr().cast(), self.memory.len() / 8);
+        // SAFETY: so many words are mapped, at a page, for as long as the half lives, and everybody uses them as atomics.
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+
     /// The word at `at`.
     pub fn long(&self, at: usize) -> &AtomicU64 {
-        assert!(at.is_multiple_of(8) && at + 8 <= self.memory.len());
-        // SAFETY: in the mapping and aligned, as just checked; the mapping lives as long as the half.
-        unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().wrapping_add(at).cast()) }
+        assert!(at.is_multiple_of(8));
+        &self.words()[at / 8]
     }
 
     /// The word of 32 bits at `at`.
     pub fn word(&self, at: usize) -> &AtomicU32 {
         assert!(at.is_multiple_of(4) && at + 4 <= self.memory.len());
-        // SAFETY: as above.
+        // SAFETY: in the mapping and aligned, as just checked; the mapping lives as long as the half.
         unsafe { AtomicU32::from_ptr(self.memory.as_mut_ptr().wrapping_add(at).cast()) }
     }
 

@@ -1,10 +1,15 @@
 //! Streams over connections, and bridges between addresses.
 
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tempfile::TempDir;
 
-use crate::common::{Name, Running, assert_exit, assert_says, holding, numbered_lines, ringway, text};
+use crate::common::{Name, Running, assert_exit, assert_says, holding, numbered_lines, ringway, text, until};
 
 /// Addresses of one test, of every kind that has a place.
 struct Places {
@@ -48,6 +53,39 @@ fn streams_arrive_unchanged_over_every_transport_in_every_framing() {
             assert_exit(&sender.finish(), 0);
         }
     }
+}
+
+/// The receiver takes nothing for longer than a goodbye waits for room, unless told otherwise, while the pipe is full to its last
+/// byte: the goodbye is said all the same, and the receiver knows that it has everything.
+#[test]
+fn a_receiver_that_pauses_for_long_gets_everything_and_the_goodbye() {
+    const FRAME: usize = 4096;
+    const WORD: usize = 8;
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    // As many as the sender asks for. Whoever is not allowed that many has fewer, and so has the sender.
+    let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(256 << 10));
+    let capacity = fcntl(&writer, FcntlArg::F_GETPIPE_SZ).expect("its size") as usize;
+    // The stream's first word, frames, and one that is shorter by that word.
+    let lines = numbered_lines(capacity)[..capacity / FRAME * (FRAME - WORD) - WORD].to_vec();
+    let chunk = (FRAME - WORD).to_string();
+    let full = writer.try_clone().expect("a descriptor");
+    let mut send = ringway(&["send", "stdio:", "--quiet", "--chunk", &chunk]);
+    let mut sender = Running::start(send.stdin(holding(&lines)).stdout(writer));
+    drop(send);
+    until("the pipe is full", || {
+        let mut fds = [PollFd::new(full.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut fds, PollTimeout::ZERO) == Ok(0)
+    });
+    drop(full);
+    sleep(Duration::from_millis(5500));
+    assert!(sender.child().try_wait().expect("a child").is_none(), "it has a goodbye to say");
+    let mut recv = patient(&["recv", "stdio:", "--quiet"]);
+    let receiver = Running::start(recv.stdin(reader));
+    drop(recv);
+    let received = receiver.finish();
+    assert_exit(&received, 0);
+    assert!(received.stdout == lines, "{} bytes", received.stdout.len());
+    assert_exit(&sender.finish(), 0);
 }
 
 /// A program that only knows pipes writes frames to its standard output, and another reads frames from its standard input.
