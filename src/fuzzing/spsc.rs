@@ -306,12 +306,12 @@ impl<'a> Ends<'a> {
         within(FEW, || {
             bell::announce(&control.data_bell);
             bell::want_call(&control.space_bell);
-            for bell in [&*control.data_bell, &*control.space_bell] {
-                if bell::may_be_heard(bell) {
-                    bell::ring(bell);
-                    bell::ring_some(bell, 1);
-                }
-            }
         });
+        for bell in [&*control.data_bell, &*control.space_bell] {
+            if bell::may_be_heard(bell) {
+                within(bell::ATTEMPTS.into(), || bell::ring(bell));
+                within(bell::ATTEMPTS.into(), || bell::ring_some(bell, 1));
+            }
+        }
     }
 }

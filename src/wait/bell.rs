@@ -64,7 +64,7 @@ fn fence_in(word: u32) -> Fence {
 
 /// How often to try to ring a bell whose word changes meanwhile. Each time somebody else has rung it, or gone to sleep, and
 /// so often that only happens where somebody writes there for no reason: who sleeps looks again after an interval.
-const ATTEMPTS: u32 = 64;
+pub(crate) const ATTEMPTS: u32 = 64;
 
 /// Says that a participant joined that cannot use `membarrier`. Who rings at this very moment may still use the
 /// light fence; the bounded wait covers that.
