@@ -1,0 +1,618 @@
+//! Crowds: many producers and one consumer, and queues that many on both sides share. Each of them is a process of its own.
+//!
+//! Whoever has a core to himself spins a little at a queue that is full or empty, and whoever shares one yields at once, the
+//! same for the rings and the bare queues; what waits in its own way does so. A lone consumer takes as many messages as one
+//! `read` of a pipe gives; consumers that share a pipe take one at a time, as they would jobs.
+//!
+//! The time of a sample runs from the start of the first worker to the last receipt. Where many consume, nobody knows that
+//! his message was the last one: there it runs until the first of them is told, by a message behind all others, to stop.
+
+mod ledger;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::pipe;
+use ringway::{mpmc, spsc};
+use serde::{Deserialize, Serialize};
+
+use super::crew::{self, Crew};
+use super::{Cores, Preset, bare, ground, inheritable, regime_of};
+use crate::bench::sample::{self, Regime, Spread};
+use crate::bench::{control, message_queue, table};
+
+pub use worker::serve;
+
+/// Bytes that a slot of a ring holds beside its word, unless told otherwise.
+const INLINE: usize = 48;
+
+/// Bytes of such a slot's block.
+const BLOCK: usize = 256;
+
+/// Bytes of a ring of one producer's own.
+const RING_BYTES: usize = 256 << 10;
+
+/// Messages that a message queue holds: the most that a system allows unless told otherwise.
+const QUEUE_DEPTH: usize = 10;
+
+/// Messages of a producer in a cell's very first sample.
+const FIRST_COUNT: u64 = 64;
+
+/// What carries the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mechanism {
+    /// Floor: a bare queue whose cells are as large as the ring's slots
+    Bare,
+    /// Floor: a bare queue whose cells are fitted to the message
+    BareFit,
+    /// An mpmc ring as it comes, with calls that return at once
+    Ring,
+    /// The same with slots that are fitted to the message
+    RingFit,
+    /// An mpmc ring as it comes, with calls that wait
+    RingBlocking,
+    /// An spsc ring for each producer, read in turn by one consumer
+    Rings,
+    /// A pipe
+    Pipe,
+    /// A pair of Unix datagram sockets
+    Datagram,
+    /// A pair of Unix seqpacket sockets
+    Seqpacket,
+    /// A POSIX message queue
+    MessageQueue,
+}
+
+impl Mechanism {
+    /// The name shown in tables.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Bare => "F: bare queue",
+            Self::BareFit => "F: bare queue, fitted",
+            Self::Ring => "mpmc ring",
+            Self::RingFit => "mpmc ring, fitted",
+            Self::RingBlocking => "mpmc ring, blocking",
+            Self::Rings => "a ring per producer",
+            Self::Pipe => "pipe",
+            Self::Datagram => "unix datagram",
+            Self::Seqpacket => "unix seqpacket",
+            Self::MessageQueue => "message queue",
+        }
+    }
+
+    /// What it is compared with.
+    fn floor(self) -> Self {
+        if matches!(self, Self::RingFit | Self::BareFit) { Self::BareFit } else { Self::Bare }
+    }
+
+    /// Whether a side that waits keeps its core.
+    fn spins(self) -> bool {
+        matches!(self, Self::Bare | Self::BareFit | Self::Ring | Self::RingFit)
+    }
+
+    /// Bytes of a bare queue's cells beside their turns, for messages of `size` bytes.
+    fn room(self, size: usize) -> usize {
+        match self {
+            Self::BareFit => size,
+            _ if size <= INLINE => INLINE,
+            _ => INLINE + size.next_multiple_of(BLOCK),
+        }
+    }
+}
+
+/// How many take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Crowd {
+    /// Producers.
+    producers: usize,
+    /// Consumers.
+    consumers: usize,
+}
+
+/// A crowd.
+const fn crowd(producers: usize, consumers: usize) -> Crowd {
+    Crowd { producers, consumers }
+}
+
+/// Every crowd: fan-in, then work queues.
+const CROWDS: [Crowd; 7] =
+    [crowd(1, 1), crowd(2, 1), crowd(4, 1), crowd(8, 1), crowd(2, 2), crowd(4, 4), crowd(1, 4)];
+
+/// The crowds of a smoke run.
+const SMOKE_CROWDS: [Crowd; 2] = [crowd(2, 1), crowd(2, 2)];
+
+/// Message sizes, bytes.
+const SIZES: [usize; 2] = [8, 64];
+
+/// One sample of a crowd.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CrowdSample {
+    /// What carried the messages.
+    pub mechanism: Mechanism,
+    /// Producers, each a process.
+    pub producers: usize,
+    /// Consumers, each a process.
+    pub consumers: usize,
+    /// Payload bytes.
+    pub size: usize,
+    /// Round, from 0.
+    pub round: usize,
+    /// Process start, from 0.
+    pub start: usize,
+    /// Messages.
+    pub count: u64,
+    /// Nanoseconds per message, from the common start to the last receipt.
+    pub ns: f64,
+    /// CPU seconds of the producers and of the consumers.
+    pub cpu: [f64; 2],
+    /// Probe results before and after, nanoseconds per round trip.
+    pub probe: [f64; 2],
+    /// How far apart the cores were.
+    pub regime: Regime,
+    /// Whether it counts: the probes agree, and whoever spins had his core.
+    pub sound: bool,
+}
+
+/// What a worker is started with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setup {
+    /// Which worker: producers first.
+    worker: usize,
+    /// Producers.
+    producers: usize,
+    /// Consumers.
+    consumers: usize,
+    /// Its core.
+    core: Option<usize>,
+    /// Inherited memory file.
+    ground: RawFd,
+    /// Message sizes, in the order of their bare queues.
+    sizes: Vec<usize>,
+    /// What else it has inherited.
+    descriptors: Descriptors,
+}
+
+impl Setup {
+    /// Does somebody else need this worker's core?
+    fn is_crowded(&self) -> bool {
+        self.core.is_none() || self.producers + self.consumers > 2
+    }
+}
+
+/// Inherited descriptors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Descriptors {
+    /// The mpmc ring as it comes.
+    ring: RawFd,
+    /// Those that are fitted to a size.
+    fitted: Vec<(usize, RawFd)>,
+    /// A ring for each producer, if there is one consumer.
+    rings: Vec<RawFd>,
+    /// The pipe, to read and to write.
+    pipe: [RawFd; 2],
+    /// Datagram and seqpacket sockets, to write and to read.
+    sockets: [[RawFd; 2]; 2],
+    /// The message queue, if there are any.
+    queue: Option<RawFd>,
+}
+
+/// A sample to take.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Job {
+    /// Number of this job in its crew, from 1.
+    id: u64,
+    /// What carries the messages.
+    mechanism: Mechanism,
+    /// Payload bytes.
+    size: usize,
+    /// Messages of each producer.
+    count: u64,
+}
+
+/// What a worker measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Outcome {
+    /// Clocks.
+    #[serde(flatten)]
+    reading: control::Outcome,
+    /// Messages received.
+    received: u64,
+}
+
+/// Everything that a crew inherits, held open by the coordinator.
+struct Belongings {
+    /// The mpmc ring as it comes.
+    ring: OwnedFd,
+    /// Those that are fitted to a size.
+    fitted: Vec<(usize, OwnedFd)>,
+    /// A ring for each producer, if there is one consumer.
+    rings: Vec<OwnedFd>,
+    /// The pipe, to read and to write.
+    pipe: (OwnedFd, OwnedFd),
+    /// Datagram and seqpacket sockets, to write and to read.
+    sockets: [(OwnedFd, OwnedFd); 2],
+    /// The message queue, if there are any.
+    queue: Option<OwnedFd>,
+}
+
+impl Belongings {
+    /// New ones. The rings lie in memory files: nothing has a name that could be left behind.
+    fn new(crowd: Crowd, sizes: &[usize]) -> Result<Self> {
+        let ring = |options: mpmc::Options| -> Result<OwnedFd> {
+            let (producer, _consumer) = options.slots(bare::CELLS).pair().context("cannot make a ring")?;
+            inheritable(producer.descriptor()?)
+        };
+        let own = |_| -> Result<OwnedFd> {
+            let (producer, _consumer) =
+                spsc::options().size(RING_BYTES).pair().context("cannot make a ring")?;
+            inheritable(producer.descriptor()?)
+        };
+        let fitted = |&size: &usize| Ok((size, ring(mpmc::options().slot_size(0).inline(size))?));
+        let socket = |kind| socketpair(AddressFamily::Unix, kind, None, SockFlag::empty());
+        let own_rings = if crowd.consumers == 1 { crowd.producers } else { 0 };
+        let name = format!("/bench-{}-crowd", std::process::id());
+        Ok(Self {
+            ring: ring(mpmc::options().slot_size(BLOCK).inline(INLINE))?,
+            fitted: sizes.iter().map(fitted).collect::<Result<_>>()?,
+            rings: (0..own_rings).map(own).collect::<Result<_>>()?,
+            pipe: pipe().context("cannot create a pipe")?,
+            sockets: [socket(SockType::Datagram)?, socket(SockType::SeqPacket)?],
+            queue: message_queue::queue(&name, QUEUE_DEPTH, message_queue::LARGEST).ok(),
+        })
+    }
+
+    /// Their numbers.
+    fn numbers(&self) -> Descriptors {
+        let both = |(one, other): &(OwnedFd, OwnedFd)| [one.as_raw_fd(), other.as_raw_fd()];
+        Descriptors {
+            ring: self.ring.as_raw_fd(),
+            fitted: self.fitted.iter().map(|(size, fd)| (*size, fd.as_raw_fd())).collect(),
+            rings: self.rings.iter().map(AsRawFd::as_raw_fd).collect(),
+            pipe: both(&self.pipe),
+            sockets: [both(&self.sockets[0]), both(&self.sockets[1])],
+            queue: self.queue.as_ref().map(AsRawFd::as_raw_fd),
+        }
+    }
+}
+
+/// The core of a worker: the first producer and the first consumer sit apart, and each core has as many of both as there can
+/// be.
+fn core(worker: usize, producers: usize, cores: [usize; 2]) -> usize {
+    match worker.checked_sub(producers) {
+        None => cores[worker % 2],
+        Some(consumer) => cores[(consumer + 1) % 2],
+    }
+}
+
+/// Takes samples of every crowd for `budget`, and at least one of each cell.
+pub fn run(
+    preset: Preset,
+    budget: Duration,
+    cores: Cores,
+    with: &mut dyn FnMut(CrowdSample) -> Result<()>,
+) -> Result<()> {
+    let began = Instant::now();
+    let crowds: &[Crowd] = if preset == Preset::Smoke { &SMOKE_CROWDS } else { &CROWDS };
+    let starts = preset.starts();
+    for start in 0..starts {
+        for (nth, &crowd) in crowds.iter().enumerate() {
+            let done = start * crowds.len() + nth + 1;
+            let until = began + budget.mul_f64(done as f64 / (starts * crowds.len()) as f64);
+            let mut run = Run::start(crowd, preset, cores)?;
+            run.warm_up()?;
+            let mut round = 0;
+            while round == 0 || Instant::now() < until && preset != Preset::Smoke {
+                run.round(start, round, with)?;
+                round += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A crew at work.
+struct Run {
+    /// Who they are.
+    crowd: Crowd,
+    /// Their cores, if each side has one.
+    cores: Cores,
+    /// The processes.
+    crew: Crew,
+    /// Length that a sample aims for.
+    aim: Duration,
+    /// Mechanism, size, and messages of each producer in the next sample.
+    cells: Vec<(Mechanism, usize, u64)>,
+    /// Number of the last job.
+    last_job: u64,
+}
+
+impl Run {
+    /// Starts the processes of a crowd.
+    fn start(crowd: Crowd, preset: Preset, cores: Cores) -> Result<Self> {
+        let Crowd { producers, consumers } = crowd;
+        let belongings = Belongings::new(crowd, &SIZES)?;
+        let ground = ground::create()?;
+        let setup = |worker| {
+            crew::Setup::Crowd(Setup {
+                worker,
+                producers,
+                consumers,
+                core: cores.map(|cores| core(worker, producers, cores)),
+                ground: ground.as_raw_fd(),
+                sizes: SIZES.to_vec(),
+                descriptors: belongings.numbers(),
+            })
+        };
+        let setups: Vec<_> = (0..producers + consumers).map(setup).collect();
+        let crew = Crew::start(&setups).with_context(|| format!("crowd of {producers} x {consumers}"))?;
+        let takes = |mechanism: Mechanism| match mechanism {
+            Mechanism::Rings => consumers == 1,
+            Mechanism::MessageQueue => belongings.queue.is_some(),
+            _ => true,
+        };
+        let mechanisms = Mechanism::value_variants().iter().copied().filter(|&mechanism| takes(mechanism));
+        let mechanisms: Vec<Mechanism> = mechanisms.collect();
+        let of_size = |&size| mechanisms.iter().map(move |&mechanism| (mechanism, size, FIRST_COUNT));
+        let cells = SIZES.iter().flat_map(of_size).collect();
+        Ok(Self { crowd, cores, crew, aim: preset.sample(), cells, last_job: 0 })
+    }
+
+    /// Runs every cell uncounted, until its samples have about the right length.
+    fn warm_up(&mut self) -> Result<()> {
+        for cell in 0..self.cells.len() {
+            for _ in 0..8 {
+                let count = self.cells[cell].2;
+                let wall = self.take(cell)?.0;
+                self.cells[cell].2 = scaled(count, wall, self.aim, 16.0);
+                if wall >= self.aim.as_nanos() as u64 / 4 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a sample of each cell; the first mechanism is another one each time.
+    fn round(
+        &mut self,
+        start: usize,
+        round: usize,
+        with: &mut dyn FnMut(CrowdSample) -> Result<()>,
+    ) -> Result<()> {
+        let each = self.cells.len() / SIZES.len();
+        for cell in 0..self.cells.len() {
+            let cell = cell / each * each + (cell + round) % each;
+            let (mechanism, size, count) = self.cells[cell];
+            let before = self.probe()?;
+            let (wall, outcomes) = self.take(cell)?;
+            let probe = [before, self.probe()?];
+            self.cells[cell].2 = scaled(count, wall, self.aim, 2.0);
+            with(self.sample(mechanism, size, [start, round], count, wall, probe, &outcomes))?;
+        }
+        Ok(())
+    }
+
+    /// The distance between the cores of the first producer and the first consumer; zero if there is but one core.
+    fn probe(&mut self) -> Result<f64> {
+        if self.cores.is_none() { Ok(0.0) } else { self.crew.probe([0, self.crowd.producers]) }
+    }
+
+    /// Moves the messages of one sample and checks that all of them came: how long it took, nanoseconds, and what each
+    /// worker measured.
+    fn take(&mut self, cell: usize) -> Result<(u64, Vec<Outcome>)> {
+        let (mechanism, size, count) = self.cells[cell];
+        let Crowd { producers, consumers } = self.crowd;
+        self.last_job += 1;
+        let job = Job { id: self.last_job, mechanism, size, count };
+        let taken = || -> Result<(u64, Vec<Outcome>)> {
+            let outcomes: Vec<Outcome> = self.crew.run(&job)?;
+            let received: u64 = outcomes.iter().map(|outcome| outcome.received).sum();
+            let sent = producers as u64 * count;
+            ensure!(received == sent, "{sent} messages were sent, {received} received");
+            Ok((wall(&outcomes, producers), outcomes))
+        };
+        let mut taken = taken;
+        taken().with_context(|| {
+            let name = mechanism.label();
+            format!("sample failed: {name}, {producers} x {consumers}, {size} bytes, {count} messages each")
+        })
+    }
+
+    /// A sample out of what the workers measured.
+    #[expect(clippy::too_many_arguments, reason = "each stands for itself")]
+    fn sample(
+        &self,
+        mechanism: Mechanism,
+        size: usize,
+        [start, round]: [usize; 2],
+        count: u64,
+        wall: u64,
+        probe: [f64; 2],
+        outcomes: &[Outcome],
+    ) -> CrowdSample {
+        let Crowd { producers, consumers } = self.crowd;
+        let (regime, agree) = regime_of(probe);
+        let lost = self.cores.is_some() && mechanism.spins() && self.lost_core(wall, outcomes);
+        let seconds = |side: &[Outcome]| side.iter().map(|o| o.reading.cpu).sum::<u64>() as f64 / 1e9;
+        let (senders, receivers) = outcomes.split_at(producers);
+        let total = producers as u64 * count;
+        CrowdSample {
+            mechanism,
+            producers,
+            consumers,
+            size,
+            round,
+            start,
+            count: total,
+            ns: wall as f64 / total as f64,
+            cpu: [seconds(senders), seconds(receivers)],
+            probe,
+            regime,
+            sound: agree && !lost,
+        }
+    }
+
+    /// Did the workers of a core, who never sleep, have it for less than they should?
+    fn lost_core(&self, wall: u64, outcomes: &[Outcome]) -> bool {
+        let on = |at: usize| {
+            let here = outcomes.iter().enumerate();
+            here.filter(move |(worker, _)| core(*worker, self.crowd.producers, [0, 1]) == at)
+        };
+        // Whoever has sent everything is done, and leaves his core to the others, or idle.
+        (0..2).any(|at| {
+            let used = on(at).map(|(_, outcome)| outcome.reading.cpu).sum();
+            let last = on(at).map(|(_, outcome)| outcome.reading.end).max().unwrap_or(0);
+            let start = outcomes.iter().map(|outcome| outcome.reading.start).min().unwrap_or(0);
+            sample::is_off(wall.min(last.saturating_sub(start)), used)
+        })
+    }
+}
+
+/// From the first start until all was received, nanoseconds.
+fn wall(outcomes: &[Outcome], producers: usize) -> u64 {
+    let start = outcomes.iter().map(|outcome| outcome.reading.start).min().unwrap_or(0);
+    let end = outcomes[producers..].iter().map(|outcome| outcome.reading.end).min().unwrap_or(0);
+    end.saturating_sub(start)
+}
+
+/// Messages of each producer for a sample of length `aim` when `count` took `wall` nanoseconds: at most `growth` times more,
+/// at most four times less, and no more than can be accounted for.
+fn scaled(count: u64, wall: u64, aim: Duration, growth: f64) -> u64 {
+    let factor = (aim.as_nanos() as f64 / wall.max(1) as f64).clamp(0.25, growth);
+    ((count as f64 * factor) as u64).clamp(FIRST_COUNT, MOST)
+}
+
+/// The most messages of a producer.
+const MOST: u64 = (ground::AREA / ledger::PRODUCERS) as u64 * 8;
+
+/// The samples as tables: one for each size and regime.
+pub fn table(samples: &[CrowdSample]) -> String {
+    let sound: Vec<&CrowdSample> = samples.iter().filter(|sample| sample.sound).collect();
+    let mut text = format!(
+        "\n== crowds: {} ({} dropped)\nmillion messages per second, each participant a process; F: ratio to the bare queue, \
+         per round, median; more is better\n",
+        table::plural(samples.len(), "sample"),
+        samples.len() - sound.len()
+    );
+    let groups: BTreeSet<(Regime, usize)> = sound.iter().map(|s| (s.regime, s.size)).collect();
+    for (regime, size) in groups {
+        let group: Vec<&CrowdSample> =
+            sound.iter().copied().filter(|s| (s.regime, s.size) == (regime, size)).collect();
+        let _ = write!(text, "\n{size} bytes, {}\n{}\n", regime.label(), figures(&group));
+    }
+    text
+}
+
+/// Rows: mechanisms; columns: crowds.
+fn figures(group: &[&CrowdSample]) -> comfy_table::Table {
+    let crowds: BTreeSet<(bool, Crowd)> =
+        group.iter().map(|s| (s.consumers > 1, crowd(s.producers, s.consumers))).collect();
+    let header = crowds.iter().map(|(_, crowd)| format!("{} x {}", crowd.producers, crowd.consumers));
+    let mut table = table::table(std::iter::once(String::new()).chain(header).collect());
+    let mechanisms: BTreeSet<Mechanism> = group.iter().map(|sample| sample.mechanism).collect();
+    for mechanism in mechanisms {
+        let mut row = vec![mechanism.label().to_owned()];
+        for (_, crowd) in &crowds {
+            let of = |mechanism: Mechanism| {
+                let here =
+                    |s: &&&CrowdSample| (s.producers, s.consumers) == (crowd.producers, crowd.consumers);
+                group.iter().filter(here).filter(move |s| s.mechanism == mechanism)
+            };
+            let rates = Spread::of(of(mechanism).map(|s| 1e3 / s.ns).collect());
+            let floors = |s: &CrowdSample| {
+                of(mechanism.floor()).find(|f| (f.start, f.round) == (s.start, s.round)).map(|f| f.ns / s.ns)
+            };
+            let ratios = Spread::of(of(mechanism).filter_map(|s| floors(s)).collect());
+            let rate = rates.map_or(String::new(), |rate| table::short(rate.median));
+            row.push(match ratios.filter(|_| mechanism != mechanism.floor()) {
+                Some(ratio) => format!("{rate}\n{}F", table::short(ratio.median)),
+                None => rate,
+            });
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_cores_have_as_many_producers_and_consumers() {
+        for crowd in [crowd(2, 2), crowd(4, 4)] {
+            for at in [3, 5] {
+                let on_core = |workers: std::ops::Range<usize>| {
+                    workers.filter(|&worker| core(worker, crowd.producers, [3, 5]) == at).count()
+                };
+                assert_eq!(on_core(0..crowd.producers), crowd.producers / 2);
+                assert_eq!(on_core(crowd.producers..2 * crowd.producers), crowd.consumers / 2);
+            }
+        }
+        assert_eq!([0, 1].map(|worker| core(worker, 1, [3, 5])), [3, 5]);
+    }
+
+    #[test]
+    fn counts_follow_the_time_a_sample_took_and_fit_the_table_of_marks() {
+        let aim = Duration::from_millis(10);
+        assert_eq!(scaled(10_000, 5_000_000, aim, 16.0), 20_000);
+        assert_eq!(scaled(1000, 1, aim, 16.0), 16_000);
+        assert_eq!(scaled(100, 1_000_000_000, aim, 16.0), FIRST_COUNT);
+        assert_eq!(scaled(MOST, 1, aim, 16.0), MOST);
+        let table: Vec<_> = (0..ground::AREA / 8).map(|_| std::sync::atomic::AtomicU64::new(0)).collect();
+        assert_eq!(ledger::Marks(&table).most(), MOST);
+    }
+
+    #[test]
+    fn the_time_ends_when_the_first_consumer_knows_that_all_came() {
+        let outcome = |start, end| Outcome {
+            reading: control::Outcome { start, end, ..control::Outcome::default() },
+            received: 0,
+        };
+        let outcomes = [outcome(110, 150), outcome(100, 400), outcome(120, 320), outcome(105, 330)];
+        assert_eq!(wall(&outcomes, 2), 220);
+    }
+
+    #[test]
+    fn every_bare_queue_has_room() {
+        let words = |mechanism: Mechanism| SIZES.map(|size| bare::Bare::words(mechanism.room(size)) + 16);
+        let all: usize = [Mechanism::Bare, Mechanism::BareFit].into_iter().flat_map(words).sum();
+        assert!(all <= ground::AREA / 8);
+        assert_eq!([8, 48, 64].map(|size| Mechanism::Bare.room(size)), [48, 48, 304]);
+    }
+
+    #[test]
+    fn the_table_gives_rates_and_ratios_by_round() {
+        let sample = |mechanism, round, ns| CrowdSample {
+            mechanism,
+            producers: 2,
+            consumers: 1,
+            size: 8,
+            round,
+            start: 0,
+            count: 1,
+            ns,
+            cpu: [0.0; 2],
+            probe: [90.0; 2],
+            regime: Regime::Near,
+            sound: true,
+        };
+        let samples = [
+            sample(Mechanism::Bare, 0, 50.0),
+            sample(Mechanism::Ring, 0, 100.0),
+            sample(Mechanism::Bare, 1, 500.0),
+            sample(Mechanism::Ring, 1, 1000.0),
+            CrowdSample { sound: false, ..sample(Mechanism::Pipe, 0, 1.0) },
+        ];
+        let text = table(&samples);
+        assert!(text.contains("2 x 1") && text.contains("0.50F") && text.contains("1 dropped"), "{text}");
+        assert!(!text.contains("pipe"), "{text}");
+    }
+}
