@@ -341,7 +341,10 @@ pub fn run(
     cores: Cores,
     with: &mut dyn FnMut(GrowthSample) -> Result<()>,
 ) -> Result<()> {
-    let Some(cores) = cores else { return Ok(()) };
+    let Some(cores) = cores else {
+        eprintln!("growth: left out: the sides spin, and need a core each");
+        return Ok(());
+    };
     let began = Instant::now();
     let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the limit of open files")?;
     let (families, left_out) = families(preset, free_memory(), limit);

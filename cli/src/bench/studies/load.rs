@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -110,7 +110,7 @@ pub struct LoadSample {
     pub probe: [f64; 2],
     /// How far apart the cores were.
     pub regime: Regime,
-    /// Whether it counts: the probes agree, and whoever spins had its core.
+    /// Whether it counts: the probes agree, and both sides had their cores.
     pub sound: bool,
 }
 
@@ -159,6 +159,16 @@ struct Outcome {
     at: u64,
     /// The sender: messages that were late.
     late: u64,
+    /// How long it was ready to run and had no core, nanoseconds.
+    queued: u64,
+}
+
+impl Outcome {
+    /// Had somebody else this side's core for too long? Of a side that spins its CPU time tells, too.
+    fn lost_core(&self, spins: bool) -> bool {
+        let wall = self.reading.end - self.reading.start;
+        is_off(wall, wall.saturating_sub(self.queued)) || spins && is_off(wall, self.reading.cpu)
+    }
 }
 
 /// When messages are due.
@@ -371,7 +381,7 @@ fn first_number(job: &Job) -> u64 {
 fn send(job: Job, meeting: &mut Meeting<'_>, tx: &mut impl Tx) -> Result<Outcome> {
     let (first, mut late) = (first_number(&job), 0);
     meeting.wait()?;
-    let reading = Reading::begin()?;
+    let (reading, queued) = (Reading::begin()?, queued());
     let schedule = Schedule { start: now()? + LEAD, rate: job.rate };
     for serial in 0..job.count {
         let due = schedule.due(serial);
@@ -384,7 +394,8 @@ fn send(job: Job, meeting: &mut Meeting<'_>, tx: &mut impl Tx) -> Result<Outcome
         }
         ensure!(tx.send(&letter)?, "a mechanism that waits did not");
     }
-    Ok(Outcome { reading: reading.end()?, at: schedule.start, late })
+    let reading = reading.end()?;
+    Ok(Outcome { reading, at: schedule.start, late, queued: self::queued() - queued })
 }
 
 /// Receives every message and notes how long it took.
@@ -392,21 +403,27 @@ fn receive(job: Job, meeting: &mut Meeting<'_>, memory: &mut Vec<u64>, rx: &mut 
     let mut log = Log::new(first_number(&job), job.rate, job.count, std::mem::take(memory));
     let mut clock = Ok(0);
     meeting.wait()?;
-    let reading = Reading::begin()?;
+    let (reading, queued) = (Reading::begin()?, queued());
     while (log.count as u64) < job.count && log.wrong.is_none() {
         rx.recv(&mut |message| {
             clock = now();
             log.note(message, *clock.as_ref().unwrap_or(&0));
         })?;
     }
-    let mut reading = reading.end()?;
+    let (mut reading, queued) = (reading.end()?, self::queued() - queued);
     clock?;
     if let Some(wrong) = &log.wrong {
         bail!("message {:#x} is wrong: {wrong:x?}", log.next);
     }
     reading.latency = log.histogram()?;
     *memory = log.took;
-    Ok(Outcome { reading, at: log.last, late: 0 })
+    Ok(Outcome { reading, at: log.last, late: 0, queued })
+}
+
+/// How long this process was ready to run and had no core so far, nanoseconds; zero where the kernel does not say.
+fn queued() -> u64 {
+    let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|time| time.parse().ok()).unwrap_or(0)
 }
 
 /// Takes samples at every rate for `budget`, and at least one of each.
@@ -518,8 +535,7 @@ impl Bench {
         let (count, [sender, receiver]) = self.take(mechanism, rate)?;
         let probe = [before, self.probe()?];
         let (regime, agree) = regime_of(probe);
-        let off = |side: &Outcome| is_off(side.reading.end - side.reading.start, side.reading.cpu);
-        let lost = self.apart && (off(&sender) && !waits(mechanism) || mechanism.spins() && off(&receiver));
+        let lost = self.apart && [&sender, &receiver].iter().any(|side| side.lost_core(mechanism.spins()));
         let passed = receiver.at.saturating_sub(sender.at).max(1);
         Ok(LoadSample {
             mechanism,
@@ -540,11 +556,6 @@ impl Bench {
     fn probe(&mut self) -> Result<f64> {
         if self.apart { self.crew.probe([0, 1]) } else { Ok(0.0) }
     }
-}
-
-/// Whether a sender that finds no room sleeps: then it is off its core by right.
-fn waits(mechanism: Mechanism) -> bool {
-    !mechanism.spins()
 }
 
 /// The quantiles that are shown.
@@ -655,6 +666,17 @@ mod tests {
         let mut short = log(&[(0, 600), (1, 1600), (2, 2600), (3, 3600)]);
         short.note(&Letter::new(11, 4500).bytes(), 4600);
         assert!(short.wrong.is_some(), "one too many");
+    }
+
+    #[test]
+    fn whoever_had_to_wait_for_a_core_is_told_from_whoever_slept() {
+        let outcome = |cpu, queued| Outcome {
+            reading: control::Outcome { start: 1000, end: 2000, cpu, ..control::Outcome::default() },
+            queued,
+            ..Outcome::default()
+        };
+        assert!(!outcome(300, 50).lost_core(false) && outcome(300, 50).lost_core(true));
+        assert!(outcome(300, 200).lost_core(false) && !outcome(950, 20).lost_core(true));
     }
 
     fn sample(mechanism: Mechanism, reached: f64, latency: Vec<(u64, u64)>) -> LoadSample {

@@ -369,7 +369,7 @@ impl Run {
         for cell in 0..self.cells.len() {
             for _ in 0..8 {
                 let count = self.cells[cell].2;
-                let wall = self.take(cell)?.0;
+                let wall = self.take(cell)?.wall;
                 self.cells[cell].2 = scaled(count, wall, self.aim, 16.0);
                 if wall >= self.aim.as_nanos() as u64 / 4 {
                     break;
@@ -391,10 +391,10 @@ impl Run {
             let cell = cell / each * each + (cell + round) % each;
             let (mechanism, size, count) = self.cells[cell];
             let before = self.probe()?;
-            let (wall, outcomes) = self.take(cell)?;
+            let taken = self.take(cell)?;
             let probe = [before, self.probe()?];
-            self.cells[cell].2 = scaled(count, wall, self.aim, 2.0);
-            with(self.sample(mechanism, size, [start, round], count, wall, probe, &outcomes))?;
+            self.cells[cell].2 = scaled(count, taken.wall, self.aim, 2.0);
+            with(self.sample((mechanism, size, count), [start, round], probe, &taken))?;
         }
         Ok(())
     }
@@ -404,44 +404,32 @@ impl Run {
         if self.cores.is_none() { Ok(0.0) } else { self.crew.probe([0, self.crowd.producers]) }
     }
 
-    /// Moves the messages of one sample and checks that all of them came: how long it took, nanoseconds, and what each
-    /// worker measured.
-    fn take(&mut self, cell: usize) -> Result<(u64, Vec<Outcome>)> {
+    /// Moves the messages of one sample and checks that all of them came.
+    fn take(&mut self, cell: usize) -> Result<Taken> {
         let (mechanism, size, count) = self.cells[cell];
         let Crowd { producers, consumers } = self.crowd;
         self.last_job += 1;
         let job = Job { id: self.last_job, mechanism, size, count };
-        let taken = || -> Result<(u64, Vec<Outcome>)> {
-            let outcomes: Vec<Outcome> = self.crew.run(&job)?;
-            let received: u64 = outcomes.iter().map(|outcome| outcome.received).sum();
-            let sent = producers as u64 * count;
-            ensure!(received == sent, "{sent} messages were sent, {received} received");
-            Ok((wall(&outcomes, producers), outcomes))
-        };
-        let mut taken = taken;
-        taken().with_context(|| {
+        let taken = self.crew.run(&job).and_then(|outcomes| Taken::new(outcomes, producers, count));
+        taken.with_context(|| {
             let name = mechanism.label();
             format!("sample failed: {name}, {producers} x {consumers}, {size} bytes, {count} messages each")
         })
     }
 
     /// A sample out of what the workers measured.
-    #[expect(clippy::too_many_arguments, reason = "each stands for itself")]
     fn sample(
         &self,
-        mechanism: Mechanism,
-        size: usize,
+        (mechanism, size, count): (Mechanism, usize, u64),
         [start, round]: [usize; 2],
-        count: u64,
-        wall: u64,
         probe: [f64; 2],
-        outcomes: &[Outcome],
+        taken: &Taken,
     ) -> CrowdSample {
         let Crowd { producers, consumers } = self.crowd;
         let (regime, agree) = regime_of(probe);
-        let lost = self.cores.is_some() && mechanism.spins() && self.lost_core(wall, outcomes);
+        let lost = self.cores.is_some() && mechanism.spins() && self.lost_core(taken);
         let seconds = |side: &[Outcome]| side.iter().map(|o| o.reading.cpu).sum::<u64>() as f64 / 1e9;
-        let (senders, receivers) = outcomes.split_at(producers);
+        let (senders, receivers) = taken.outcomes.split_at(producers);
         let total = producers as u64 * count;
         CrowdSample {
             mechanism,
@@ -451,7 +439,7 @@ impl Run {
             round,
             start,
             count: total,
-            ns: wall as f64 / total as f64,
+            ns: taken.wall as f64 / total as f64,
             cpu: [seconds(senders), seconds(receivers)],
             probe,
             regime,
@@ -459,27 +447,40 @@ impl Run {
         }
     }
 
-    /// Did the workers of a core, who never sleep, have it for less than they should?
-    fn lost_core(&self, wall: u64, outcomes: &[Outcome]) -> bool {
-        let on = |at: usize| {
-            let here = outcomes.iter().enumerate();
-            here.filter(move |(worker, _)| core(*worker, self.crowd.producers, [0, 1]) == at)
-        };
-        // Whoever has sent everything is done, and leaves his core to the others, or idle.
+    /// Did the workers of a core, who never sleep, have it for less than they should until the last of them was done?
+    fn lost_core(&self, taken: &Taken) -> bool {
         (0..2).any(|at| {
-            let used = on(at).map(|(_, outcome)| outcome.reading.cpu).sum();
-            let last = on(at).map(|(_, outcome)| outcome.reading.end).max().unwrap_or(0);
-            let start = outcomes.iter().map(|outcome| outcome.reading.start).min().unwrap_or(0);
-            sample::is_off(wall.min(last.saturating_sub(start)), used)
+            let workers = taken.outcomes.iter().enumerate();
+            let here = workers.filter(|(worker, _)| core(*worker, self.crowd.producers, [0, 1]) == at);
+            let (used, end) = here.fold((0, 0), |(used, end), (_, outcome)| {
+                (used + outcome.reading.cpu, end.max(outcome.reading.end))
+            });
+            sample::is_off(end.saturating_sub(taken.start), used)
         })
     }
 }
 
-/// From the first start until all was received, nanoseconds.
-fn wall(outcomes: &[Outcome], producers: usize) -> u64 {
-    let start = outcomes.iter().map(|outcome| outcome.reading.start).min().unwrap_or(0);
-    let end = outcomes[producers..].iter().map(|outcome| outcome.reading.end).min().unwrap_or(0);
-    end.saturating_sub(start)
+/// The messages of one sample, all of which have come.
+#[derive(Debug)]
+struct Taken {
+    /// When the first worker started.
+    start: u64,
+    /// From then until all was received, nanoseconds.
+    wall: u64,
+    /// What each worker measured, producers first.
+    outcomes: Vec<Outcome>,
+}
+
+impl Taken {
+    /// What became of `count` messages of each producer.
+    fn new(outcomes: Vec<Outcome>, producers: usize, count: u64) -> Result<Self> {
+        let received: u64 = outcomes.iter().map(|outcome| outcome.received).sum();
+        let sent = producers as u64 * count;
+        ensure!(received == sent, "{sent} messages were sent, {received} received");
+        let start = outcomes.iter().map(|outcome| outcome.reading.start).min().unwrap_or(0);
+        let end = outcomes[producers..].iter().map(|outcome| outcome.reading.end).min().unwrap_or(0);
+        Ok(Self { start, wall: end.saturating_sub(start), outcomes })
+    }
 }
 
 /// Messages of each producer for a sample of length `aim` when `count` took `wall` nanoseconds: at most `growth` times more,
@@ -570,14 +571,24 @@ mod tests {
         assert_eq!(ledger::Marks(&table).most(), MOST);
     }
 
+    /// Two producers and two consumers.
+    fn outcomes() -> Vec<Outcome> {
+        let outcome = |start, end, received| Outcome {
+            reading: control::Outcome { start, end, ..control::Outcome::default() },
+            received,
+        };
+        vec![outcome(110, 150, 0), outcome(100, 400, 0), outcome(120, 320, 7), outcome(105, 330, 3)]
+    }
+
     #[test]
     fn the_time_ends_when_the_first_consumer_knows_that_all_came() {
-        let outcome = |start, end| Outcome {
-            reading: control::Outcome { start, end, ..control::Outcome::default() },
-            received: 0,
-        };
-        let outcomes = [outcome(110, 150), outcome(100, 400), outcome(120, 320), outcome(105, 330)];
-        assert_eq!(wall(&outcomes, 2), 220);
+        let taken = Taken::new(outcomes(), 2, 5).unwrap();
+        assert_eq!((taken.start, taken.wall), (100, 220));
+    }
+
+    #[test]
+    fn what_was_lost_spoils_the_run() {
+        assert!(Taken::new(outcomes(), 2, 6).is_err());
     }
 
     #[test]
