@@ -31,7 +31,7 @@ pub const WORKERS: usize = 16;
 pub const AREA: usize = 1 << 20;
 
 /// How long a worker waits for the others.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Looks for the others before a worker lets them have its core.
 const LOOKS: u32 = 1 << 10;

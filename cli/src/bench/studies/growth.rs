@@ -150,7 +150,11 @@ pub fn serve(setup: &Setup, orders: Orders) -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the limit of open files")?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most).context("cannot raise the limit of open files")?;
     let ground = ground::open(setup.ground)?;
-    obey(&mut Worker::new(setup, &ground), orders)
+    let mut worker = Worker::new(setup, &ground);
+    // What a process takes once, whatever comes: that is no ring's.
+    worker.rings(1, SMALL)?;
+    worker.forget();
+    obey(&mut worker, orders)
 }
 
 /// One side.
@@ -223,6 +227,14 @@ impl<'a> Worker<'a> {
         };
         let private = anonymous()?.saturating_sub(before) / count as u64;
         Ok(Footprint { took: took / count as u64, segment, private, capacity })
+    }
+
+    /// Closes all rings.
+    fn forget(&mut self) {
+        match &mut self.ends {
+            Ends::Sender(turns) => turns.clear(),
+            Ends::Receiver(turns) => turns.clear(),
+        }
     }
 
     /// Moves messages through the rings of one turn.

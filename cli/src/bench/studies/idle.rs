@@ -353,6 +353,9 @@ mod tests {
         assert!(watch(setup, |_| pipe_ends()).is_ok());
     }
 
+    /// Of a consumer that does not wait.
+    type Failing = Ends<fn() -> Result<()>>;
+
     #[test]
     fn a_wait_that_ends_by_itself_spoils_the_sample() {
         let (tell, told) = mpsc::channel();
@@ -360,8 +363,7 @@ mod tests {
         tell.send(Said::Ended).unwrap();
         assert!(still_waiting(&told).is_err());
         let setup = Setup { what: What::Pipe, consumers: 1, liveness: Duration::ZERO, watch: Duration::ZERO };
-        let failing =
-            |_: usize| -> Result<Ends<fn() -> Result<()>>> { Ok((Box::new(|| Ok(())), || bail!("no"))) };
+        let failing = |_| -> Result<Failing> { Ok((Box::new(|| Ok(())), || bail!("no"))) };
         assert!(watch(setup, failing).is_err());
     }
 

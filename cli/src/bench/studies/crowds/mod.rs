@@ -299,6 +299,9 @@ pub fn run(
     with: &mut dyn FnMut(CrowdSample) -> Result<()>,
 ) -> Result<()> {
     let began = Instant::now();
+    if !message_queue::exist() {
+        eprintln!("crowds: left out: POSIX message queues, which this system does not have");
+    }
     let crowds: &[Crowd] = if preset == Preset::Smoke { &SMOKE_CROWDS } else { &CROWDS };
     let starts = preset.starts();
     for start in 0..starts {

@@ -68,9 +68,9 @@ struct Place<'a> {
 /// The ends of a producer or a consumer.
 enum Ends {
     /// Those of a producer.
-    Producer(Producer),
+    Producer(Box<Producer>),
     /// Those of a consumer.
-    Consumer(Consumer),
+    Consumer(Box<Consumer>),
 }
 
 /// A producer's ends.
@@ -155,8 +155,8 @@ impl Ends {
     /// Attaches to everything that this worker needs.
     fn open(setup: &Setup) -> Result<Self> {
         Ok(match setup.worker.checked_sub(setup.producers) {
-            None => Self::Producer(Producer::open(setup.worker, &setup.descriptors)?),
-            Some(_) => Self::Consumer(Consumer::open(&setup.descriptors)?),
+            None => Self::Producer(Box::new(Producer::open(setup.worker, &setup.descriptors)?)),
+            Some(_) => Self::Consumer(Box::new(Consumer::open(&setup.descriptors)?)),
         })
     }
 }
