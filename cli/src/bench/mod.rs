@@ -22,6 +22,8 @@
 //!  rings  kernel  record_ring  floor_copy      shared, bytes
 //!         message_queue        floor_futex
 //! ```
+//!
+//! Patterns that are no pair are `studies`.
 
 mod bytes;
 mod control;

@@ -40,7 +40,7 @@ const SPARE: u64 = 64;
 /// Bytes of a waiting thread's stack.
 const STACK: usize = 256 << 10;
 
-/// From the start of the threads to the start of the clock.
+/// From the start of the threads to the start of the clock, at most; and by how much a watch may be too long.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// How often a watch is begun that takes too long.
@@ -223,7 +223,7 @@ where
         }
     }
     hear(&told, enders.len(), Said::Begins)?;
-    thread::sleep(SETTLE);
+    thread::sleep(SETTLE.min(setup.watch));
     let used = watched(setup.watch)?;
     still_waiting(&told)?;
     enders.iter_mut().try_for_each(|end| end())?;

@@ -7,26 +7,25 @@
 //! The time of a sample runs from the start of the first worker to the last receipt. Where many consume, nobody knows that
 //! his message was the last one: there it runs until the first of them is told, by a message behind all others, to stop.
 
+mod belongings;
 mod ledger;
+mod table;
 mod worker;
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::pipe;
-use ringway::{mpmc, spsc};
 use serde::{Deserialize, Serialize};
 
 use super::crew::{self, Crew};
-use super::{Cores, Preset, bare, ground, inheritable, regime_of};
-use crate::bench::sample::{self, Regime, Spread};
-use crate::bench::{control, message_queue, table};
+use super::{Cores, Preset, ground, regime_of};
+use crate::bench::sample::{self, Regime};
+use crate::bench::{control, message_queue};
+use belongings::Belongings;
 
+pub use table::table;
 pub use worker::serve;
 
 /// Bytes that a slot of a ring holds beside its word, unless told otherwise.
@@ -34,12 +33,6 @@ const INLINE: usize = 48;
 
 /// Bytes of such a slot's block.
 const BLOCK: usize = 256;
-
-/// Bytes of a ring of one producer's own.
-const RING_BYTES: usize = 256 << 10;
-
-/// Messages that a message queue holds: the most that a system allows unless told otherwise.
-const QUEUE_DEPTH: usize = 10;
 
 /// Messages of a producer in a cell's very first sample.
 const FIRST_COUNT: u64 = 64;
@@ -224,62 +217,6 @@ struct Outcome {
     reading: control::Outcome,
     /// Messages received.
     received: u64,
-}
-
-/// Everything that a crew inherits, held open by the coordinator.
-struct Belongings {
-    /// The mpmc ring as it comes.
-    ring: OwnedFd,
-    /// Those that are fitted to a size.
-    fitted: Vec<(usize, OwnedFd)>,
-    /// A ring for each producer, if there is one consumer.
-    rings: Vec<OwnedFd>,
-    /// The pipe, to read and to write.
-    pipe: (OwnedFd, OwnedFd),
-    /// Datagram and seqpacket sockets, to write and to read.
-    sockets: [(OwnedFd, OwnedFd); 2],
-    /// The message queue, if there are any.
-    queue: Option<OwnedFd>,
-}
-
-impl Belongings {
-    /// New ones. The rings lie in memory files: nothing has a name that could be left behind.
-    fn new(crowd: Crowd, sizes: &[usize]) -> Result<Self> {
-        let ring = |options: mpmc::Options| -> Result<OwnedFd> {
-            let (producer, _consumer) = options.slots(bare::CELLS).pair().context("cannot make a ring")?;
-            inheritable(producer.descriptor()?)
-        };
-        let own = |_| -> Result<OwnedFd> {
-            let (producer, _consumer) =
-                spsc::options().size(RING_BYTES).pair().context("cannot make a ring")?;
-            inheritable(producer.descriptor()?)
-        };
-        let fitted = |&size: &usize| Ok((size, ring(mpmc::options().slot_size(0).inline(size))?));
-        let socket = |kind| socketpair(AddressFamily::Unix, kind, None, SockFlag::empty());
-        let own_rings = if crowd.consumers == 1 { crowd.producers } else { 0 };
-        let name = format!("/bench-{}-crowd", std::process::id());
-        Ok(Self {
-            ring: ring(mpmc::options().slot_size(BLOCK).inline(INLINE))?,
-            fitted: sizes.iter().map(fitted).collect::<Result<_>>()?,
-            rings: (0..own_rings).map(own).collect::<Result<_>>()?,
-            pipe: pipe().context("cannot create a pipe")?,
-            sockets: [socket(SockType::Datagram)?, socket(SockType::SeqPacket)?],
-            queue: message_queue::queue(&name, QUEUE_DEPTH, message_queue::LARGEST).ok(),
-        })
-    }
-
-    /// Their numbers.
-    fn numbers(&self) -> Descriptors {
-        let both = |(one, other): &(OwnedFd, OwnedFd)| [one.as_raw_fd(), other.as_raw_fd()];
-        Descriptors {
-            ring: self.ring.as_raw_fd(),
-            fitted: self.fitted.iter().map(|(size, fd)| (*size, fd.as_raw_fd())).collect(),
-            rings: self.rings.iter().map(AsRawFd::as_raw_fd).collect(),
-            pipe: both(&self.pipe),
-            sockets: [both(&self.sockets[0]), both(&self.sockets[1])],
-            queue: self.queue.as_ref().map(AsRawFd::as_raw_fd),
-        }
-    }
 }
 
 /// The core of a worker: the first producer and the first consumer sit apart, and each core has as many of both as there can
@@ -496,57 +433,9 @@ fn scaled(count: u64, wall: u64, aim: Duration, growth: f64) -> u64 {
 /// The most messages of a producer.
 const MOST: u64 = (ground::AREA / ledger::PRODUCERS) as u64 * 8;
 
-/// The samples as tables: one for each size and regime.
-pub fn table(samples: &[CrowdSample]) -> String {
-    let sound: Vec<&CrowdSample> = samples.iter().filter(|sample| sample.sound).collect();
-    let mut text = format!(
-        "\n== crowds: {} ({} dropped)\nmillion messages per second, each participant a process; F: ratio to the bare queue, \
-         per round, median; more is better\n",
-        table::plural(samples.len(), "sample"),
-        samples.len() - sound.len()
-    );
-    let groups: BTreeSet<(Regime, usize)> = sound.iter().map(|s| (s.regime, s.size)).collect();
-    for (regime, size) in groups {
-        let group: Vec<&CrowdSample> =
-            sound.iter().copied().filter(|s| (s.regime, s.size) == (regime, size)).collect();
-        let _ = write!(text, "\n{size} bytes, {}\n{}\n", regime.label(), figures(&group));
-    }
-    text
-}
-
-/// Rows: mechanisms; columns: crowds.
-fn figures(group: &[&CrowdSample]) -> comfy_table::Table {
-    let crowds: BTreeSet<(bool, Crowd)> =
-        group.iter().map(|s| (s.consumers > 1, crowd(s.producers, s.consumers))).collect();
-    let header = crowds.iter().map(|(_, crowd)| format!("{} x {}", crowd.producers, crowd.consumers));
-    let mut table = table::table(std::iter::once(String::new()).chain(header).collect());
-    let mechanisms: BTreeSet<Mechanism> = group.iter().map(|sample| sample.mechanism).collect();
-    for mechanism in mechanisms {
-        let mut row = vec![mechanism.label().to_owned()];
-        for (_, crowd) in &crowds {
-            let of = |mechanism: Mechanism| {
-                let here =
-                    |s: &&&CrowdSample| (s.producers, s.consumers) == (crowd.producers, crowd.consumers);
-                group.iter().filter(here).filter(move |s| s.mechanism == mechanism)
-            };
-            let rates = Spread::of(of(mechanism).map(|s| 1e3 / s.ns).collect());
-            let floors = |s: &CrowdSample| {
-                of(mechanism.floor()).find(|f| (f.start, f.round) == (s.start, s.round)).map(|f| f.ns / s.ns)
-            };
-            let ratios = Spread::of(of(mechanism).filter_map(|s| floors(s)).collect());
-            let rate = rates.map_or(String::new(), |rate| table::short(rate.median));
-            row.push(match ratios.filter(|_| mechanism != mechanism.floor()) {
-                Some(ratio) => format!("{rate}\n{}F", table::short(ratio.median)),
-                None => rate,
-            });
-        }
-        table.add_row(row);
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::bare;
     use super::*;
 
     #[test]
@@ -600,33 +489,5 @@ mod tests {
         let all: usize = [Mechanism::Bare, Mechanism::BareFit].into_iter().flat_map(words).sum();
         assert!(all <= ground::AREA / 8);
         assert_eq!([8, 48, 64].map(|size| Mechanism::Bare.room(size)), [48, 48, 304]);
-    }
-
-    #[test]
-    fn the_table_gives_rates_and_ratios_by_round() {
-        let sample = |mechanism, round, ns| CrowdSample {
-            mechanism,
-            producers: 2,
-            consumers: 1,
-            size: 8,
-            round,
-            start: 0,
-            count: 1,
-            ns,
-            cpu: [0.0; 2],
-            probe: [90.0; 2],
-            regime: Regime::Near,
-            sound: true,
-        };
-        let samples = [
-            sample(Mechanism::Bare, 0, 50.0),
-            sample(Mechanism::Ring, 0, 100.0),
-            sample(Mechanism::Bare, 1, 500.0),
-            sample(Mechanism::Ring, 1, 1000.0),
-            CrowdSample { sound: false, ..sample(Mechanism::Pipe, 0, 1.0) },
-        ];
-        let text = table(&samples);
-        assert!(text.contains("2 x 1") && text.contains("0.50F") && text.contains("1 dropped"), "{text}");
-        assert!(!text.contains("pipe"), "{text}");
     }
 }

@@ -7,30 +7,26 @@
 //! Memory of a ring is what the kernel has given to its segment, and what both processes have taken beside it (`Anonymous` in
 //! `/proc/self/smaps_rollup`), without what the kernel keeps for itself: files, page tables.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+mod table;
+mod worker;
+
 use std::fs;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::stat::fstat;
-use ringway::spsc::{self, Consumer, Producer};
-use ringway::{Role, Wait, handover};
 use serde::{Deserialize, Serialize};
 
-use super::crew::{self, Crew, Orders, Work, obey};
-use super::ground::{self, Meeting, Prober};
-use super::{Cores, Preset, regime_of};
+use super::crew::{self, Crew};
+use super::{Cores, Preset, ground, regime_of};
 use crate::bench::control::{self, Side};
-use crate::bench::payload::{Check, Payload};
-use crate::bench::role::{Reading, now};
-use crate::bench::sample::{Regime, Spread, is_off};
-use crate::bench::shared::{Shared, adopt};
-use crate::bench::{seat, table};
+use crate::bench::sample::{Regime, is_off};
+use crate::bench::table::plural;
+
+pub use table::table;
+pub use worker::serve;
 
 /// Bytes of a message.
 const SIZE: usize = 64;
@@ -144,167 +140,6 @@ struct Footprint {
     capacity: u64,
 }
 
-/// A side, until its orders end.
-pub fn serve(setup: &Setup, orders: Orders) -> Result<()> {
-    seat::take(setup.core, false)?;
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the limit of open files")?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).context("cannot raise the limit of open files")?;
-    let ground = ground::open(setup.ground)?;
-    let mut worker = Worker::new(setup, &ground);
-    // What a process takes once, whatever comes: that is no ring's.
-    worker.rings(1, SMALL)?;
-    worker.forget();
-    obey(&mut worker, orders)
-}
-
-/// One side.
-struct Worker<'a> {
-    /// Over which rings are handed.
-    socket: UnixStream,
-    /// Its ends, by turn.
-    ends: Ends,
-    /// Where both sides start.
-    meeting: Meeting<'a>,
-    /// The probe.
-    prober: Prober<'a>,
-}
-
-/// The ends of a side, those that were made together together.
-enum Ends {
-    /// Those of the sender.
-    Sender(Vec<Vec<Producer>>),
-    /// Those of the receiver.
-    Receiver(Vec<Vec<Consumer>>),
-}
-
-impl<'a> Worker<'a> {
-    /// Has no ring yet.
-    fn new(setup: &Setup, ground: &'a Shared) -> Self {
-        Self {
-            socket: adopt(setup.socket),
-            ends: match setup.side {
-                Side::Sender => Ends::Sender(Vec::new()),
-                Side::Receiver => Ends::Receiver(Vec::new()),
-            },
-            meeting: Meeting::new(ground, setup.side as usize, 2),
-            prober: Prober::new(ground, setup.side),
-        }
-    }
-
-    /// Makes rings and hands them over, or takes them.
-    fn rings(&mut self, count: usize, bytes: usize) -> Result<Footprint> {
-        let options = spsc::options().size(bytes).wait(Wait::Spin);
-        let (before, mut took) = (anonymous()?, 0);
-        let (segment, capacity) = match &mut self.ends {
-            Ends::Sender(turns) => {
-                let mut made = Vec::with_capacity(count);
-                for _ in 0..count {
-                    let began = now()?;
-                    let producer = options.lone_producer().context("cannot make a ring")?;
-                    took += now()? - began;
-                    handover::give(&self.socket, &producer, Role::Consumer)
-                        .context("cannot hand over a ring")?;
-                    made.push(producer);
-                }
-                let first = made.first().context("no ring")?;
-                let blocks = fstat(first.descriptor()?).context("cannot look at a ring")?.st_blocks;
-                let found = (blocks as u64 * 512, first.capacity() as u64);
-                turns.push(made);
-                found
-            }
-            Ends::Receiver(turns) => {
-                let mut taken = Vec::with_capacity(count);
-                for _ in 0..count {
-                    let handed = handover::take(&self.socket).context("cannot take a ring")?;
-                    let began = now()?;
-                    taken.push(handed.consumer(&options).context("cannot attach a consumer")?);
-                    took += now()? - began;
-                }
-                let capacity = taken.first().context("no ring")?.capacity() as u64;
-                turns.push(taken);
-                (0, capacity)
-            }
-        };
-        let private = anonymous()?.saturating_sub(before) / count as u64;
-        Ok(Footprint { took: took / count as u64, segment, private, capacity })
-    }
-
-    /// Closes all rings.
-    fn forget(&mut self) {
-        match &mut self.ends {
-            Ends::Sender(turns) => turns.clear(),
-            Ends::Receiver(turns) => turns.clear(),
-        }
-    }
-
-    /// Moves messages through the rings of one turn.
-    fn traffic(&mut self, turn: usize, first: u64, count: u64) -> Result<control::Outcome> {
-        match &mut self.ends {
-            Ends::Sender(turns) => {
-                let rings = turns.get_mut(turn).context("no such rings")?;
-                let mut payload = Payload::new(SIZE);
-                self.meeting.wait()?;
-                let reading = Reading::begin()?;
-                in_turn(rings, first, count, |ring, number| Ok(ring.send(payload.numbered(number))?))?;
-                reading.end()
-            }
-            Ends::Receiver(turns) => {
-                let rings = turns.get_mut(turn).context("no such rings")?;
-                let mut check = Check::new(SIZE, first);
-                self.meeting.wait()?;
-                let reading = Reading::begin()?;
-                in_turn(rings, first, count, |ring, _| check.take(&ring.recv()?))?;
-                let outcome = reading.end()?;
-                ensure!(check.next() == first + count, "messages are missing");
-                Ok(outcome)
-            }
-        }
-    }
-}
-
-/// Does something with each ring in turn, for `count` numbers from `first` on.
-#[inline(always)]
-fn in_turn<E>(
-    rings: &mut [E],
-    first: u64,
-    count: u64,
-    mut each: impl FnMut(&mut E, u64) -> Result<()>,
-) -> Result<()> {
-    let mut number = first;
-    loop {
-        for ring in rings.iter_mut() {
-            if number == first + count {
-                return Ok(());
-            }
-            each(ring, number)?;
-            number += 1;
-        }
-    }
-}
-
-impl Work for Worker<'_> {
-    type Job = Job;
-    type Outcome = Outcome;
-
-    fn probe(&mut self) -> Result<f64> {
-        self.meeting.wait()?;
-        Ok(self.prober.probe())
-    }
-
-    fn run(&mut self, job: Job) -> Result<Outcome> {
-        match job {
-            Job::Rings(count, bytes) => self.rings(count, bytes).map(Outcome::Rings),
-            Job::Traffic(turn, first, count) => self.traffic(turn, first, count).map(Outcome::Traffic),
-        }
-    }
-}
-
-/// Bytes of anonymous memory that this process has.
-fn anonymous() -> Result<u64> {
-    let text = fs::read_to_string("/proc/self/smaps_rollup").context("cannot read the memory's map")?;
-    kilobytes(&text, "Anonymous").context("the memory's map does not say what is anonymous")
-}
-
 /// The value of a line `name: value kB`, in bytes.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -364,7 +199,7 @@ pub fn run(
         let size = bytesize::ByteSize(bytes as u64);
         eprintln!(
             "growth: left out {} of {size}: too little memory or too few descriptors",
-            table::plural(rings, "ring")
+            plural(rings, "ring")
         );
     }
     let mut bench = Bench::start(cores, preset)?;
@@ -431,7 +266,7 @@ impl Bench {
     /// Makes rings, and runs them uncounted until their samples have about the right length.
     fn make(&mut self, family: Family) -> Result<()> {
         let (_, rings, bytes) = family;
-        let what = || format!("cannot make {} of {bytes} bytes", table::plural(rings, "ring"));
+        let what = || format!("cannot make {} of {bytes} bytes", plural(rings, "ring"));
         let [Outcome::Rings(sender), Outcome::Rings(receiver)] =
             self.both(Job::Rings(rings, bytes)).with_context(what)?
         else {
@@ -490,89 +325,10 @@ impl Bench {
     }
 }
 
-/// The samples as tables: one for what rings take, and one for each axis and regime.
-pub fn table(samples: &[GrowthSample]) -> String {
-    let sound: Vec<&GrowthSample> = samples.iter().filter(|sample| sample.sound).collect();
-    let mut text = format!(
-        "\n== growth: {} ({} dropped)\n",
-        table::plural(samples.len(), "sample"),
-        samples.len() - sound.len()
-    );
-    let families: BTreeSet<Family> = samples.iter().map(family).collect();
-    let header = ["rings", "bytes of each", "memory - capacity", "create", "open"];
-    let mut takes = table::table(header.map(str::to_owned).to_vec());
-    for of in &families {
-        let Some(sample) = samples.iter().find(|sample| family(sample) == *of) else { continue };
-        let time = |nanoseconds| table::short(nanoseconds as f64 / 1e3) + " µs";
-        let beside = sample.memory_bytes.saturating_sub(sample.capacity_bytes);
-        takes.add_row([
-            sample.rings.to_string(),
-            bytesize::ByteSize(sample.ring_bytes as u64).to_string(),
-            format!("{:.1} KiB", beside as f64 / 1024.0),
-            time(sample.create_ns),
-            time(sample.open_ns),
-        ]);
-    }
-    let _ = write!(text, "what one ring takes, segment and both processes\n{takes}\n");
-    let groups: BTreeSet<(Regime, Axis)> = sound.iter().map(|s| (s.regime, s.axis)).collect();
-    for (regime, axis) in groups {
-        let group: Vec<&GrowthSample> =
-            sound.iter().copied().filter(|s| (s.regime, s.axis) == (regime, axis)).collect();
-        let title = match axis {
-            Axis::Rings => "many rings of 4 KiB, a message through each in turn",
-            Axis::RingBytes => "one ring",
-        };
-        let _ = write!(
-            text,
-            "\n{title}, ns per message of {SIZE} bytes; ratio to the first row, per round, median; {}\n{}\n",
-            regime.label(),
-            figures(&group)
-        );
-    }
-    text
-}
-
-/// Which rings a sample is of.
-fn family(sample: &GrowthSample) -> Family {
-    (sample.axis, sample.rings, sample.ring_bytes)
-}
-
-/// Rows: families; the cost of a message, its spread, and its ratio to that of the first family.
-fn figures(group: &[&GrowthSample]) -> comfy_table::Table {
-    let header = ["rings", "bytes of each", "ns", "p10", "p90", "ratio"];
-    let mut table = table::table(header.map(str::to_owned).to_vec());
-    let families: BTreeSet<Family> = group.iter().map(|sample| family(sample)).collect();
-    let of = |of: Family| group.iter().filter(move |sample| family(sample) == of);
-    let first = families.first().copied();
-    for row in families {
-        let Some(cost) = Spread::of(of(row).map(|sample| sample.ns).collect()) else { continue };
-        let ratio = |sample: &&GrowthSample| {
-            of(first?).find(|other| other.round == sample.round).map(|other| sample.ns / other.ns)
-        };
-        let ratios = Spread::of(of(row).filter_map(ratio).collect());
-        let (_, rings, bytes) = row;
-        let figures = [cost.median, cost.p10, cost.p90].map(table::short);
-        let ratio = ratios.map_or(String::new(), |ratio| table::short(ratio.median));
-        let names = [rings.to_string(), bytesize::ByteSize(bytes as u64).to_string()];
-        table.add_row(names.into_iter().chain(figures).chain([ratio]));
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
+    use super::worker::anonymous;
     use super::*;
-
-    #[test]
-    fn each_ring_has_its_turn() {
-        let mut rings = [Vec::new(), Vec::new(), Vec::new()];
-        in_turn(&mut rings, 5, 7, |ring, number| {
-            ring.push(number);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(rings, [vec![5, 8, 11], vec![6, 9], vec![7, 10]]);
-    }
 
     #[test]
     fn rings_that_do_not_fit_are_left_out() {
@@ -591,29 +347,5 @@ mod tests {
         assert_eq!(kilobytes(text, "Anonymous"), Some(936 * 1024));
         assert_eq!(kilobytes(text, "Anon"), None);
         assert!(anonymous().unwrap() > 0 && free_memory() > 0);
-    }
-
-    #[test]
-    fn the_table_compares_round_by_round() {
-        let sample = |rings, round, ns| GrowthSample {
-            axis: Axis::Rings,
-            rings,
-            ring_bytes: SMALL,
-            size: SIZE,
-            round,
-            ns,
-            memory_bytes: 4096 + 9216,
-            capacity_bytes: 4088,
-            create_ns: 120_000,
-            open_ns: 80_000,
-            probe: [90.0; 2],
-            regime: Regime::Near,
-            sound: true,
-        };
-        let text =
-            table(&[sample(1, 0, 10.0), sample(10, 0, 12.0), sample(1, 1, 100.0), sample(10, 1, 120.0)]);
-        for figure in ["1.20", "9.0 KiB", "120 µs", "80.0 µs", "55.0"] {
-            assert!(text.contains(figure), "{figure}: {text}");
-        }
     }
 }
