@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,18 @@ pub enum Part {
     Idle,
     /// Many rings, and large ones
     Growth,
+}
+
+impl Part {
+    /// The name shown while it is done.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Crowds => "crowds",
+            Self::Load => "load",
+            Self::Idle => "idle",
+            Self::Growth => "growth",
+        }
+    }
 }
 
 /// How thorough the studies are.
@@ -102,9 +115,17 @@ pub fn run(
     cores: Cores,
     with: &mut dyn FnMut(Study) -> Result<()>,
 ) -> Result<()> {
-    let end = Instant::now() + budget;
+    let began = Instant::now();
+    let bar = ProgressBar::new(1000);
+    bar.set_style(ProgressStyle::with_template("{bar:32} {percent:>3}% {elapsed} {msg}")?);
     for (nth, part) in parts.iter().enumerate() {
-        let share = end.saturating_duration_since(Instant::now()) / (parts.len() - nth) as u32;
+        let left = budget.saturating_sub(began.elapsed());
+        let share = left / (parts.len() - nth) as u32;
+        bar.set_message(part.label());
+        let mut with = |sample| {
+            bar.set_position((began.elapsed().as_secs_f64() * 1e3 / budget.as_secs_f64().max(1e-9)) as u64);
+            with(sample)
+        };
         match part {
             Part::Crowds => crowds::run(preset, share, cores, &mut |sample| with(Study::Crowd(sample))),
             Part::Load => load::run(preset, share, cores, &mut |sample| with(Study::Load(sample))),
@@ -112,6 +133,7 @@ pub fn run(
             Part::Growth => growth::run(preset, share, cores, &mut |sample| with(Study::Growth(sample))),
         }?;
     }
+    bar.finish_and_clear();
     Ok(())
 }
 

@@ -101,7 +101,8 @@ impl Ledger {
         let number = message.first_chunk().map(|first| u64::from_ne_bytes(*first));
         let whole = message.len() == self.size
             && message.first_chunk::<8>() == message.last_chunk()
-            && inner(message) == self.inner;
+            // `memcmp` may read nothing from nowhere, behind a mask, and that costs it 100 ns.
+            && (self.inner.is_empty() || inner(message) == self.inner);
         match (number, self.numbers.get_mut(self.count)) {
             (Some(number), Some(place)) if whole && number != self.stop => {
                 *place = number;
