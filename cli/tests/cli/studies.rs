@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::common::{Running, assert_exit, ringway, text, until};
+use crate::common::{Running, assert_exit, assert_says, ringway, text, until};
 
 /// Runs one study briefly: its samples.
 fn smoke(part: &str) -> Vec<Value> {
@@ -108,9 +110,9 @@ fn children(parent: u32) -> Vec<u32> {
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-#[test]
-fn a_study_that_is_killed_leaves_no_process_and_no_ring() {
-    let mut command = ringway(&["bench", "--parts", "crowds,load", "--seconds", "30"]);
+/// Starts studies that take long, and waits until their workers have their rings.
+fn started(parts: &str) -> (Running, Vec<u32>) {
+    let mut command = ringway(&["bench", "--parts", parts, "--seconds", "120"]);
     let mut bench = Running::start(&mut command);
     let id = bench.child().id();
     let mut workers = Vec::new();
@@ -120,11 +122,31 @@ fn a_study_that_is_killed_leaves_no_process_and_no_ring() {
         workers.len() >= 2 && workers.iter().all(|worker| maps(worker).contains("/memfd:ringway "))
     });
     assert!(!workers.iter().any(|worker| maps(worker).contains("/dev/shm/")), "a ring has a name");
-    bench.kill();
-    bench.finish();
+    (bench, workers)
+}
+
+/// Waits until none of these workers runs.
+fn await_end(workers: &[u32]) {
     let runs = |pid: &u32| {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         text(&command).contains("bench-worker")
     };
     until("the workers' end", || !workers.iter().any(runs));
+}
+
+#[test]
+fn a_study_that_is_killed_leaves_no_process_and_no_ring() {
+    let (mut bench, workers) = started("crowds,load");
+    bench.kill();
+    bench.finish();
+    await_end(&workers);
+}
+
+#[test]
+fn a_study_whose_worker_dies_says_so_and_takes_the_others_along() {
+    let (bench, workers) = started("load");
+    kill(Pid::from_raw(workers[0] as i32), Signal::SIGKILL).expect("kill a worker");
+    let output = bench.finish();
+    assert_says(&output, 1, &["worker "]);
+    await_end(&workers);
 }

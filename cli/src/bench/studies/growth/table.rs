@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::Table;
 
-use super::{Axis, Family, GrowthSample, SIZE};
+use super::{Axis, Family, GrowthSample, SIZE, SMALL};
 use crate::bench::sample::{Regime, Spread};
 use crate::bench::table;
 
@@ -26,7 +26,7 @@ pub fn table(samples: &[GrowthSample]) -> String {
         let beside = sample.memory_bytes.saturating_sub(sample.capacity_bytes);
         takes.add_row([
             sample.rings.to_string(),
-            bytesize::ByteSize(sample.ring_bytes as u64).to_string(),
+            bytes(sample.ring_bytes),
             format!("{:.1} KiB", beside as f64 / 1024.0),
             time(sample.create_ns),
             time(sample.open_ns),
@@ -38,8 +38,8 @@ pub fn table(samples: &[GrowthSample]) -> String {
         let group: Vec<&GrowthSample> =
             sound.iter().copied().filter(|s| (s.regime, s.axis) == (regime, axis)).collect();
         let title = match axis {
-            Axis::Rings => "many rings of 4 KiB, a message through each in turn",
-            Axis::RingBytes => "one ring",
+            Axis::Rings => format!("many rings of {}, a message through each in turn", bytes(SMALL)),
+            Axis::RingBytes => "one ring".to_owned(),
         };
         let _ = write!(
             text,
@@ -49,6 +49,11 @@ pub fn table(samples: &[GrowthSample]) -> String {
         );
     }
     text
+}
+
+/// A size as people write it.
+fn bytes(count: usize) -> String {
+    bytesize::ByteSize(count as u64).to_string()
 }
 
 /// Which rings a sample is of.
@@ -69,10 +74,10 @@ fn figures(group: &[&GrowthSample]) -> Table {
             of(first?).find(|other| other.round == sample.round).map(|other| sample.ns / other.ns)
         };
         let ratios = Spread::of(of(row).filter_map(ratio).collect());
-        let (_, rings, bytes) = row;
+        let (_, rings, ring_bytes) = row;
         let figures = [cost.median, cost.p10, cost.p90].map(table::short);
         let ratio = ratios.map_or(String::new(), |ratio| table::short(ratio.median));
-        let names = [rings.to_string(), bytesize::ByteSize(bytes as u64).to_string()];
+        let names = [rings.to_string(), bytes(ring_bytes)];
         table.add_row(names.into_iter().chain(figures).chain([ratio]));
     }
     table
@@ -80,7 +85,6 @@ fn figures(group: &[&GrowthSample]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SMALL;
     use super::*;
 
     #[test]
