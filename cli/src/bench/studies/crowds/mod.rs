@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::crew::{self, Crew};
 use super::{Cores, Preset, ground, regime_of};
+use crate::bench::control;
 use crate::bench::sample::{self, Regime};
-use crate::bench::{control, message_queue};
 use belongings::Belongings;
 
 pub use table::table;
@@ -236,9 +236,6 @@ pub fn run(
     with: &mut dyn FnMut(CrowdSample) -> Result<()>,
 ) -> Result<()> {
     let began = Instant::now();
-    if !message_queue::exist() {
-        eprintln!("crowds: left out: POSIX message queues, which this system does not have");
-    }
     let crowds: &[Crowd] = if preset == Preset::Smoke { &SMOKE_CROWDS } else { &CROWDS };
     let starts = preset.starts();
     for start in 0..starts {
@@ -246,6 +243,9 @@ pub fn run(
             let done = start * crowds.len() + nth + 1;
             let until = began + budget.mul_f64(done as f64 / (starts * crowds.len()) as f64);
             let mut run = Run::start(crowd, preset, cores)?;
+            if done == 1 && !run.cells.iter().any(|(mechanism, ..)| *mechanism == Mechanism::MessageQueue) {
+                eprintln!("crowds: left out: POSIX message queues, which this system does not have");
+            }
             run.warm_up()?;
             let mut round = 0;
             while round == 0 || Instant::now() < until && preset != Preset::Smoke {
