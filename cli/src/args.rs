@@ -56,6 +56,9 @@ pub enum Command {
     /// One side of a measurement
     #[command(hide = true)]
     BenchRole(RoleArgs),
+    /// One participant of a study
+    #[command(hide = true)]
+    BenchWorker,
     /// One side of the demonstration
     #[command(hide = true)]
     DemoRole(DemoRoleArgs),

@@ -17,7 +17,7 @@ pub const LARGEST: usize = 8192;
 
 /// A queue forth and one back, inheritable; nobody else's names begin with `prefix`.
 pub fn pair(prefix: &str) -> Result<[OwnedFd; 2]> {
-    Ok([queue(&format!("/{prefix}-forth"))?, queue(&format!("/{prefix}-back"))?])
+    Ok([queue(&format!("/{prefix}-forth"), 1, LARGEST)?, queue(&format!("/{prefix}-back"), 1, LARGEST)?])
 }
 
 /// Whether there are message queues here.
@@ -25,10 +25,10 @@ pub fn exist() -> bool {
     pair(&format!("bench-{}-trial", std::process::id())).is_ok()
 }
 
-/// A queue whose name is free again.
-fn queue(name: &str) -> Result<OwnedFd> {
+/// A queue of `depth` messages of at most `largest` bytes, inheritable, whose name is free again.
+pub fn queue(name: &str, depth: usize, largest: usize) -> Result<OwnedFd> {
     let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL;
-    let depth = MqAttr::new(0, 1, LARGEST as _, 0);
+    let depth = MqAttr::new(0, depth as _, largest as _, 0);
     let queue = mq_open(name, flags, Mode::S_IRUSR | Mode::S_IWUSR, Some(&depth))
         .context("cannot create a message queue")?;
     let queue: OwnedFd = adopt(queue.into_raw_fd());

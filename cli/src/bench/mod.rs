@@ -22,6 +22,8 @@
 //!  rings  kernel  record_ring  floor_copy      shared, bytes
 //!         message_queue        floor_futex
 //! ```
+//!
+//! Patterns that are no pair are `studies`.
 
 mod bytes;
 mod control;
@@ -43,16 +45,19 @@ mod role;
 mod sample;
 mod seat;
 mod shared;
+mod studies;
 mod table;
 mod traffic;
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 pub use role::{RoleArgs, role};
+pub use studies::worker;
 
 use control::Tuning;
 use coordinator::{Agenda, Limit};
@@ -118,6 +123,9 @@ pub struct BenchArgs {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Studies to do instead of the pairs
+    #[arg(long, value_delimiter = ',', value_enum, conflicts_with_all = ["sizes", "patterns", "mechanisms", "against"])]
+    parts: Vec<studies::Part>,
     /// Run everything once, briefly: shows that it works, the figures mean nothing
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "starts", "sample"])]
     smoke: bool,
@@ -127,6 +135,9 @@ pub struct BenchArgs {
 pub fn run(args: &BenchArgs) -> Result<()> {
     let began = Instant::now();
     let machine = Machine::look(<[usize; 2]>::try_from(args.cores.as_slice()).ok())?;
+    if !args.parts.is_empty() {
+        return study(args, &machine);
+    }
     let message_queues = message_queue::exist();
     let agenda = agenda(args, &machine, message_queues)?;
     let raw = args.raw.as_deref().map(create_file).transpose()?;
@@ -158,6 +169,31 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
+/// Does the studies that were asked for.
+fn study(args: &BenchArgs, machine: &Machine) -> Result<()> {
+    let preset = if args.smoke { studies::Preset::Smoke } else { studies::Preset::Quick };
+    let mut raw = args.raw.as_deref().map(create_file).transpose()?;
+    let mut samples = Vec::new();
+    studies::run(&args.parts, preset, budget(args)?, machine.pinned, &mut |sample| {
+        if let Some(raw) = &mut raw {
+            writeln!(raw, "{}", serde_json::to_string(&sample)?).context("cannot write the raw samples")?;
+        }
+        samples.push(sample);
+        Ok(())
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&samples)?);
+    } else {
+        print!("{}", studies::render(&samples));
+    }
+    Ok(())
+}
+
+/// The time that the whole run is to take.
+fn budget(args: &BenchArgs) -> Result<Duration> {
+    args.seconds.map_or(Ok(BUDGET), Duration::try_from_secs_f64).context("--seconds")
+}
+
 /// What the arguments ask for on this machine.
 fn agenda(args: &BenchArgs, machine: &Machine, message_queues: bool) -> Result<Agenda> {
     if let Some(size) = args.sizes.iter().find(|size| !plan::fits(**size, args.size)) {
@@ -177,7 +213,7 @@ fn agenda(args: &BenchArgs, machine: &Machine, message_queues: bool) -> Result<A
     );
     let mut builds = vec![(Build::This, PathBuf::from("/proc/self/exe"))];
     builds.extend(args.against.clone().map(|path| (Build::Other, path)));
-    let budget = args.seconds.map_or(Ok(BUDGET), Duration::try_from_secs_f64).context("--seconds")?;
+    let budget = budget(args)?;
     Ok(Agenda {
         groups,
         builds,

@@ -191,7 +191,7 @@ impl Stage<'_> {
 }
 
 /// Clocks at the start of the traffic.
-struct Reading {
+pub struct Reading {
     /// Monotonic clock, nanoseconds.
     start: u64,
     /// What this process had used.
@@ -200,13 +200,13 @@ struct Reading {
 
 impl Reading {
     /// Reads the clocks.
-    fn begin() -> Result<Self> {
+    pub fn begin() -> Result<Self> {
         let usage = Usage::now()?;
         Ok(Self { start: now()?, usage })
     }
 
     /// Reads them again.
-    fn end(self) -> Result<Outcome> {
+    pub fn end(self) -> Result<Outcome> {
         let end = now()?;
         let usage = Usage::now()?;
         Ok(Outcome {
@@ -221,7 +221,7 @@ impl Reading {
 }
 
 /// The monotonic clock, the same in every process, nanoseconds.
-fn now() -> Result<u64> {
+pub fn now() -> Result<u64> {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).context("cannot read the clock")?;
     Ok(time.num_nanoseconds() as u64)
 }

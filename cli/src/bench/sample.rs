@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::control::Outcome;
 use super::plan::{Mechanism, Pattern};
@@ -31,7 +31,7 @@ const LONGEST: u64 = 10_000_000_000;
 
 /// How far apart the two cores are, as a ping-pong over two cache lines sees it. Virtual machines change
 /// between these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regime {
     /// Below 75 ns per round trip: two threads of one core
@@ -62,7 +62,7 @@ impl Regime {
     }
 
     /// The regime of one probe result; zero: not probed.
-    fn of(probe: f64) -> Self {
+    pub fn of(probe: f64) -> Self {
         if probe <= 0.0 {
             Self::OneCore
         } else if probe >= FAR {
@@ -90,7 +90,7 @@ pub enum Flaw {
 }
 
 /// The regime of a sample between two probes.
-fn classify([before, after]: [f64; 2]) -> Result<Regime, Flaw> {
+pub fn classify([before, after]: [f64; 2]) -> Result<Regime, Flaw> {
     let regime = Regime::of(before);
     let apart = (before - after).abs() / before.min(after).max(f64::MIN_POSITIVE);
     let agree = Regime::of(after) == regime && (before == after || apart <= DISAGREEMENT);
@@ -110,7 +110,7 @@ fn flaw(key: &Key, count: u64, wall: u64, sides: [&Outcome; 2]) -> Option<Flaw> 
 }
 
 /// Whether those who used `cpu` of the `wall` nanoseconds were off their core for too long.
-fn is_off(wall: u64, cpu: u64) -> bool {
+pub fn is_off(wall: u64, cpu: u64) -> bool {
     wall as f64 - cpu as f64 > wall as f64 * OFF_CORE
 }
 

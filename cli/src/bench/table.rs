@@ -144,7 +144,7 @@ fn head(report: &Report) -> String {
 }
 
 /// A count of things.
-fn plural(count: usize, thing: &str) -> String {
+pub fn plural(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -163,7 +163,7 @@ fn legend(pattern: Pattern) -> &'static str {
 }
 
 /// A table in this bench's style.
-fn table(header: Vec<String>) -> Table {
+pub fn table(header: Vec<String>) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     for line in [HorizontalLines, LeftBorderIntersections, MiddleIntersections, RightBorderIntersections] {
@@ -220,7 +220,7 @@ fn ratios(cell: &Cell, between: &str) -> String {
 }
 
 /// Three digits or so.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let decimals = match value {
         _ if value >= 100.0 => 0,
         _ if value >= 10.0 => 1,

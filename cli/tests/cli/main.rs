@@ -7,5 +7,6 @@ mod connected;
 mod crash;
 mod ends;
 mod stream;
+mod studies;
 mod usage;
 mod work;
