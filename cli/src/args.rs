@@ -8,7 +8,7 @@ use ringway::connect::{self, At};
 use ringway::spsc::{self, Options};
 use ringway::{Address, AddressError, Owner, Wait, Wake};
 
-use crate::bench::{BenchArgs, RoleArgs};
+use crate::bench::{BenchArgs, KeeperArgs, RoleArgs};
 use crate::demo::{DemoArgs, DemoRoleArgs};
 use crate::exit::EXIT_CODES;
 use crate::framing::{Framing, UNTERMINATED};
@@ -56,6 +56,9 @@ pub enum Command {
     /// One side of a measurement
     #[command(hide = true)]
     BenchRole(RoleArgs),
+    /// What removes the objects of a measurement that no exit removes
+    #[command(hide = true)]
+    BenchKeeper(KeeperArgs),
     /// One side of the demonstration
     #[command(hide = true)]
     DemoRole(DemoRoleArgs),

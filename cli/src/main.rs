@@ -45,6 +45,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Rm(args) => admin::remove(args),
         Command::Bench(args) => Ok(bench::run(args)?),
         Command::BenchRole(args) => Ok(bench::role(args)?),
+        Command::BenchKeeper(args) => Ok(bench::keeper(args)?),
         Command::Demo(args) => demo::run(args),
         Command::DemoRole(args) => demo::role(args),
     }

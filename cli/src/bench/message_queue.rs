@@ -1,5 +1,5 @@
-//! POSIX message queues: one forth and one back, each a message deep, whose names are gone as soon as they are
-//! open. No mounted `/dev/mqueue` is needed; a kernel or a container may be without them all the same.
+//! POSIX message queues: one forth and one back, each as deep as a system allows unless told otherwise, whose names are
+//! gone as soon as they are open. No mounted `/dev/mqueue` is needed; a kernel or a container may be without them all the same.
 
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 
@@ -12,6 +12,9 @@ use super::payload::{Check, Payload};
 use super::shared::adopt;
 use super::traffic::{Rx, Tx};
 
+/// Messages that a queue holds: what a system allows unless told otherwise (/proc/sys/fs/mqueue/msg_max).
+const DEPTH: i64 = 10;
+
 /// Bytes of the largest message: what a system allows unless told otherwise.
 pub const LARGEST: usize = 8192;
 
@@ -20,15 +23,10 @@ pub fn pair(prefix: &str) -> Result<[OwnedFd; 2]> {
     Ok([queue(&format!("/{prefix}-forth"))?, queue(&format!("/{prefix}-back"))?])
 }
 
-/// Whether there are message queues here.
-pub fn exist() -> bool {
-    pair(&format!("bench-{}-trial", std::process::id())).is_ok()
-}
-
 /// A queue whose name is free again.
 fn queue(name: &str) -> Result<OwnedFd> {
     let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL;
-    let depth = MqAttr::new(0, 1, LARGEST as _, 0);
+    let depth = MqAttr::new(0, DEPTH as _, LARGEST as _, 0);
     let queue = mq_open(name, flags, Mode::S_IRUSR | Mode::S_IWUSR, Some(&depth))
         .context("cannot create a message queue")?;
     let queue: OwnedFd = adopt(queue.into_raw_fd());
