@@ -224,10 +224,9 @@ pub fn mapped_file(prefix: &str, ring_bytes: usize) -> Result<OwnedFd> {
     sized(file, ring_bytes)
 }
 
-/// Gives a file its length, with all of it reserved, and lets it be inherited.
+/// Gives a file its length and lets it be inherited. It takes no memory before it is used ([`memory::reserve`]).
 fn sized(file: File, ring_bytes: usize) -> Result<OwnedFd> {
-    nix::fcntl::posix_fallocate(&file, 0, memory::total_bytes(ring_bytes) as i64)
-        .context("no room for shared memory")?;
+    file.set_len(memory::total_bytes(ring_bytes) as u64).context("cannot size shared memory")?;
     inherit(&file)?;
     Ok(file.into())
 }

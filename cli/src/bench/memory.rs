@@ -7,11 +7,12 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::os::fd::RawFd;
-use std::sync::atomic::AtomicU64;
+use std::os::fd::{AsFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use memmap2::MmapRaw;
+use nix::fcntl::posix_fallocate;
 
 use super::shared::adopt;
 use super::system_v::Attached;
@@ -28,6 +29,11 @@ const LINES: usize = 4;
 /// Length of the memory for rings of `ring_bytes`.
 pub fn total_bytes(ring_bytes: usize) -> usize {
     CONTROL + 2 * ring_bytes
+}
+
+/// Reserves the memory behind a descriptor, whose lack would kill whoever writes there.
+pub fn reserve(descriptor: impl AsFd, ring_bytes: usize) -> Result<()> {
+    posix_fallocate(descriptor, 0, total_bytes(ring_bytes) as i64).context("no room for shared memory")
 }
 
 /// Where the memory comes from.
@@ -52,6 +58,7 @@ impl Memory {
     /// Maps an inherited descriptor.
     pub fn map(fd: RawFd, ring_bytes: usize) -> Result<Self> {
         let file: File = adopt(fd);
+        reserve(&file, ring_bytes)?;
         let map = memmap2::MmapOptions::new().len(total_bytes(ring_bytes)).populate().map_raw(&file);
         Ok(Self { source: Source::Mapped(map.context("cannot map shared memory")?), ring_bytes })
     }
@@ -60,7 +67,7 @@ impl Memory {
     pub fn attach(id: i32, ring_bytes: usize) -> Result<Self> {
         let memory = Self { source: Source::Attached(Attached::new(id)?), ring_bytes };
         for page in memory.words().chunks(CONTROL / size_of::<u64>()) {
-            page[0].fetch_add(0, std::sync::atomic::Ordering::Relaxed); // edge: none, touches the page
+            page[0].fetch_add(0, Ordering::Relaxed); // edge: none, touches the page
         }
         Ok(memory)
     }
@@ -99,7 +106,6 @@ mod tests {
     use super::*;
     use crate::bench::ends;
     use std::os::fd::IntoRawFd;
-    use std::sync::atomic::Ordering;
 
     #[test]
     fn two_mappings_see_the_same_and_directions_do_not_overlap() {

@@ -194,7 +194,7 @@ fn agenda(args: &BenchArgs, machine: &Machine) -> Result<(Agenda, Vec<LeftOut>)>
         two_cores: machine.pinned.is_some(),
         lacking: &[],
     };
-    let left_out = lacking::among(&plan::groups(&selection));
+    let left_out = lacking::among(&plan::groups(&selection), args.size);
     let lacking: Vec<Mechanism> = left_out.iter().map(|left_out| left_out.mechanism).collect();
     selection.lacking = &lacking;
     let groups = plan::groups(&selection);

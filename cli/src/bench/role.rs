@@ -1,6 +1,7 @@
 //! A role process: one side of every sample, on its own core, until its standard input ends.
 
 use std::io::{BufRead, Write, stdin, stdout};
+use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -121,11 +122,11 @@ struct Workbench<'a> {
     eventfd: (StreamTx, StreamRx),
     /// Message queues, if there are any.
     queue: Option<(QueueTx, QueueRx)>,
-    /// System V queues and shared memory, and the numbers of all its objects, if there are any.
+    /// System V objects, attached when first used.
     system_v: Option<SystemV>,
-    /// POSIX shared memory, if there is any.
+    /// POSIX shared memory, mapped when first used.
     posix: Option<Memory>,
-    /// A mapped file, if one could be made.
+    /// The file, mapped when first used.
     mapped: Option<Memory>,
     /// Signals that tell of numbers.
     signals: (SignalTx<'a>, SignalRx<'a>),
@@ -147,11 +148,24 @@ struct SystemV {
 }
 
 impl SystemV {
-    /// Attaches to the objects with these numbers.
-    fn new(ids: Ids, towards: usize, ring_bytes: usize) -> Result<Self> {
-        let [to, from] = [towards, 1 - towards].map(|direction| SysvQueue::new(ids.queues[direction]));
-        Ok(Self { queues: (to, from), memory: Memory::attach(ids.memory, ring_bytes)?, ids })
+    /// What is in `place`, or else attaches to what the coordinator names.
+    fn attached<'p>(place: &'p mut Option<Self>, setup: &Setup, towards: usize) -> Result<&'p mut Self> {
+        if place.is_none() {
+            let ids = setup.system_v.context("there are no System V objects")?;
+            let [to, from] = [towards, 1 - towards].map(|direction| SysvQueue::new(ids.queues[direction]));
+            let memory = Memory::attach(ids.memory, setup.ring_bytes)?;
+            *place = Some(Self { queues: (to, from), memory, ids });
+        }
+        place.as_mut().context("no System V objects")
     }
+}
+
+/// What is in `place`, or else maps `fd`.
+fn mapped(place: &mut Option<Memory>, fd: Option<RawFd>, ring_bytes: usize) -> Result<&Memory> {
+    if place.is_none() {
+        *place = Some(Memory::map(fd.context("there is no memory of this kind")?, ring_bytes)?);
+    }
+    place.as_ref().context("no memory")
 }
 
 impl<'a> Workbench<'a> {
@@ -163,7 +177,7 @@ impl<'a> Workbench<'a> {
         };
         let record = (RecordTx::new(shared.record_ring(towards)), RecordRx::new(shared.record_ring(back)));
         let (ping, pong) = ping_pong(side, shared.ping_pong(0));
-        let (streams, bytes) = (setup.streams, setup.ring_bytes);
+        let streams = setup.streams;
         Ok(Self {
             setup,
             stage: Stage { side, barrier: Barrier::new(side, shared.barrier()), ping, pong },
@@ -184,9 +198,9 @@ impl<'a> Workbench<'a> {
             udp: streams.udp.map(Udp::new).transpose()?,
             eventfd: stream(streams.eventfd),
             queue: streams.queue.map(message_queue::ends),
-            system_v: setup.system_v.map(|ids| SystemV::new(ids, towards, bytes)).transpose()?,
-            posix: streams.posix.map(|fd| Memory::map(fd, bytes)).transpose()?,
-            mapped: streams.mapped.map(|fd| Memory::map(fd, bytes)).transpose()?,
+            system_v: None,
+            posix: None,
+            mapped: None,
             signals: signals(side, shared.signals())?,
             rings: Rings::new(side, setup),
             kinds: Kinds::new(side, setup),
@@ -234,7 +248,7 @@ impl<'a> Workbench<'a> {
             }
             Mechanism::BareSignal => stage.measure(job, &mut self.signals.0, &mut self.signals.1),
             Mechanism::SystemVQueue => {
-                let system_v = self.system_v.as_mut().context("there are no System V objects")?;
+                let system_v = SystemV::attached(&mut self.system_v, self.setup, self.towards)?;
                 stage.measure(job, &mut system_v.queues.0, &mut system_v.queues.1)
             }
             Mechanism::SystemVRing | Mechanism::PosixRing | Mechanism::FutexRing => self.run_words(job),
@@ -254,8 +268,7 @@ impl<'a> Workbench<'a> {
         let looks = if job.pattern.is_wake() || self.setup.cores.is_none() { 0 } else { LOOKS };
         match job.mechanism {
             Mechanism::SystemVRing => {
-                let SystemV { memory, ids, .. } =
-                    self.system_v.as_ref().context("there are no System V objects")?;
+                let SystemV { memory, ids, .. } = SystemV::attached(&mut self.system_v, self.setup, towards)?;
                 if first {
                     system_v::reset(ids.semaphores, memory.data(0), job.size)?;
                 }
@@ -266,7 +279,7 @@ impl<'a> Workbench<'a> {
                 stage.measure(job, &mut end(towards), &mut end(back))
             }
             Mechanism::PosixRing => {
-                let memory = self.posix.as_ref().context("there is no POSIX shared memory")?;
+                let memory = mapped(&mut self.posix, self.setup.streams.posix, self.setup.ring_bytes)?;
                 if first {
                     posix_semaphore::reset(memory, job.size)?;
                 }
@@ -277,7 +290,7 @@ impl<'a> Workbench<'a> {
                 stage.measure(job, &mut end(towards), &mut end(back))
             }
             _ => {
-                let memory = self.mapped.as_ref().context("there is no mapped file")?;
+                let memory = mapped(&mut self.mapped, self.setup.streams.mapped, self.setup.ring_bytes)?;
                 let [forth, answers] = [towards, back].map(|direction| Ring::new(memory, direction, looks));
                 if first {
                     forth.reset();

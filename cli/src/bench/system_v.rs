@@ -4,7 +4,7 @@
 //! the bench is gone, however it ended (`keeper`); to the roles they are numbers.
 #![allow(unsafe_code)]
 
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result};
@@ -53,12 +53,12 @@ struct Object {
 impl Object {
     /// Creates an object that only its number leads to; `len`: bytes of a segment, semaphores of a set.
     fn create(kind: Kind, len: usize) -> Result<Self> {
-        // SAFETY: none of the three takes pointers.
         let id = match kind {
+            // SAFETY: takes no pointers.
             Kind::Queue => unsafe { libc::msgget(libc::IPC_PRIVATE, FLAGS) },
-            // SAFETY: as above.
+            // SAFETY: takes no pointers.
             Kind::Memory => unsafe { libc::shmget(libc::IPC_PRIVATE, len, FLAGS) },
-            // SAFETY: as above.
+            // SAFETY: takes no pointers.
             Kind::Semaphores => unsafe { libc::semget(libc::IPC_PRIVATE, len as libc::c_int, FLAGS) },
         };
         let id = Errno::result(id).with_context(|| match kind {
@@ -73,12 +73,12 @@ impl Object {
 impl Drop for Object {
     fn drop(&mut self) {
         // Fails only when somebody else has removed it.
-        // SAFETY: IPC_RMID takes no argument.
         let _ = match self.kind {
-            Kind::Queue => unsafe { libc::msgctl(self.id, libc::IPC_RMID, std::ptr::null_mut()) },
-            // SAFETY: as above.
-            Kind::Memory => unsafe { libc::shmctl(self.id, libc::IPC_RMID, std::ptr::null_mut()) },
-            // SAFETY: as above.
+            // SAFETY: IPC_RMID follows no pointer.
+            Kind::Queue => unsafe { libc::msgctl(self.id, libc::IPC_RMID, null_mut()) },
+            // SAFETY: IPC_RMID follows no pointer.
+            Kind::Memory => unsafe { libc::shmctl(self.id, libc::IPC_RMID, null_mut()) },
+            // SAFETY: IPC_RMID follows no pointer.
             Kind::Semaphores => unsafe { libc::semctl(self.id, 0, libc::IPC_RMID) },
         };
     }
