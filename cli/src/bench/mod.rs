@@ -15,16 +15,16 @@
 //! two cores a lost core cannot be told from sleep, and the median must do.
 //!
 //! ```text
-//!        coordinator              plan, lacking, sample, report, table, machine
-//!             │ pair               orders and answers (control), inherited descriptors (ends), keeper, python
-//!           role                   seat, probe, traffic, payload
-//!    ┌────────┼──────────────┬───────────────┐
-//!  ringway  the kernel's     rings of words   floors
-//!  rings    kernel, packets  counted_ring     record_ring (T)
-//!  kinds    udp, splice      futex_ring       floor_copy
-//!           message_queue    posix_semaphore  floor_futex
-//!           system_v         memory, slots    shared, bytes
-//!           signals
+//!        coordinator             plan, lacking, sample, report, table, machine
+//!             │ pair              orders and answers (control), inherited descriptors (ends), keeper, python
+//!           role                  seat, probe, traffic, payload
+//!     ┌───────┴┬────────────────┬────────────────┐
+//!  ringway   the kernel's    rings in memory    floors
+//!  rings     kernel          counted_ring       record_ring (T)
+//!  kinds     packets, udp    posix_semaphore    floor_copy
+//!            splice          system_v           floor_futex
+//!            message_queue   futex_ring         shared, bytes
+//!            signals         memory, slots
 //! ```
 
 mod bytes;
