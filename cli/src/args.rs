@@ -8,7 +8,7 @@ use ringway::connect::{self, At};
 use ringway::spsc::{self, Options};
 use ringway::{Address, AddressError, Owner, Wait, Wake};
 
-use crate::bench::{BenchArgs, RoleArgs};
+use crate::bench::{BenchArgs, KeeperArgs, RoleArgs};
 use crate::demo::{DemoArgs, DemoRoleArgs};
 use crate::exit::EXIT_CODES;
 use crate::framing::{Framing, UNTERMINATED};
@@ -59,6 +59,9 @@ pub enum Command {
     /// One participant of a study
     #[command(hide = true)]
     BenchWorker,
+    /// What removes the objects of a measurement that no exit removes
+    #[command(hide = true)]
+    BenchKeeper(KeeperArgs),
     /// One side of the demonstration
     #[command(hide = true)]
     DemoRole(DemoRoleArgs),

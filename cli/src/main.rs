@@ -46,6 +46,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Bench(args) => Ok(bench::run(args)?),
         Command::BenchRole(args) => Ok(bench::role(args)?),
         Command::BenchWorker => Ok(bench::worker()?),
+        Command::BenchKeeper(args) => Ok(bench::keeper(args)?),
         Command::Demo(args) => demo::run(args),
         Command::DemoRole(args) => demo::role(args),
     }

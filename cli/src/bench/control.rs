@@ -11,9 +11,10 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Mechanism, Pattern};
+use super::system_v::Ids;
 
 /// Version of these messages and of the shared area; two builds are only compared when it is equal.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Which end of the traffic a role process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -64,25 +65,48 @@ pub struct Setup {
     pub ring_bytes: usize,
     /// Inherited ends of the kernel's mechanisms.
     pub streams: Streams,
+    /// System V objects, if the kernel has them.
+    pub system_v: Option<Ids>,
     /// Prefix of the names of the rings.
     pub rings: String,
     /// How the rings' consumers poll.
     pub tune: Tuning,
 }
 
-/// Inherited descriptors of one side: an end to write and an end to read for each mechanism.
+/// Inherited descriptors of one side: for each mechanism an end to write and an end to read, or one for both. Optional is
+/// what a system may be without.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Streams {
     /// Pipes of the default capacity.
     pub pipe: [RawFd; 2],
     /// Pipes of 1 MiB.
     pub pipe_wide: [RawFd; 2],
+    /// Pipes of 1 MiB into which pages are spliced.
+    pub spliced: [RawFd; 2],
+    /// Pipes that carry ringway's streams.
+    pub transport: [RawFd; 2],
+    /// FIFOs.
+    pub fifo: Option<[RawFd; 2]>,
     /// One end of a pair of Unix stream sockets.
     pub unix: RawFd,
+    /// One end of a pair of Unix datagram sockets.
+    pub datagram: RawFd,
+    /// One end of a pair of Unix sockets of sequenced packets.
+    pub seqpacket: RawFd,
+    /// One end of a pair of Unix sockets, over which untrusted rings are made.
+    pub untrusted: RawFd,
+    /// One end of a TCP connection.
+    pub tcp: Option<RawFd>,
+    /// UDP sockets, one for messages and one for acknowledgements.
+    pub udp: Option<[RawFd; 2]>,
     /// Eventfds.
     pub eventfd: [RawFd; 2],
-    /// Message queues, if the kernel has them.
+    /// Message queues.
     pub queue: Option<[RawFd; 2]>,
+    /// POSIX shared memory.
+    pub posix: Option<RawFd>,
+    /// A file to be mapped.
+    pub mapped: Option<RawFd>,
 }
 
 impl Setup {

@@ -14,8 +14,11 @@ use super::pair::{Conditions, Pair};
 use super::plan::{BATCH, Group, Mechanism, Pattern};
 use super::sample::{Build, Key, Sample};
 
-/// Messages of a cell's very first sample.
-const FIRST_COUNT: u64 = 64;
+/// Messages of a sample at least where they are bulky; others have a batch at least.
+const FEWEST: u64 = 4;
+
+/// Bytes of a sample of bulky messages at least, unless they are [`FEWEST`].
+const BULK: usize = 16 << 20;
 
 /// Most messages of a sample: message numbers leave 32 bits for them.
 const LARGEST_COUNT: u64 = 1 << 30;
@@ -163,16 +166,23 @@ impl Run<'_> {
             self.take(pair, entry, count, false)?;
             return Ok(());
         }
-        let mut count = FIRST_COUNT;
+        let fewest = self.fewest(entry);
+        let mut count = 2 * fewest;
         loop {
             let wall = self.take(pair, entry, count, false)?.0;
-            let next = scaled(count, wall, self.aim(entry), 16.0);
+            let next = scaled(count, wall, self.aim(entry), 16.0).max(fewest);
             self.counts.insert(entry, next);
             if wall >= self.aim(entry) / 4 || next == count {
                 return Ok(());
             }
             count = next;
         }
+    }
+
+    /// Messages that a sample of a cell has at least.
+    fn fewest(&self, (group, ..): Entry) -> u64 {
+        let Group { pattern, size, .. } = self.agenda.groups[group];
+        if pattern == Pattern::Batch { BATCH } else { ((BULK / size) as u64).clamp(FEWEST, BATCH) }
     }
 
     /// The length that samples of a cell aim for.
@@ -190,10 +200,10 @@ impl Run<'_> {
             pattern.label(),
             mechanism.label()
         ));
-        let count = self.counts.get(&entry).copied().unwrap_or(FIRST_COUNT);
+        let count = self.counts.get(&entry).copied().unwrap_or(BATCH);
         let probe = self.agenda.conditions.cores.is_some() && !pattern.shares_core();
         let (wall, outcomes) = self.take(pair, entry, count, probe)?;
-        self.counts.insert(entry, scaled(count, wall, self.aim(entry), 2.0));
+        self.counts.insert(entry, scaled(count, wall, self.aim(entry), 2.0).max(self.fewest(entry)));
         let sample = Sample::new(Key { start, round, build, mechanism, pattern, size }, count, outcomes);
         if let Some(raw) = &mut self.raw {
             serde_json::to_writer(&mut *raw, &sample)?;
@@ -237,10 +247,10 @@ fn pair_of(pairs: &mut [(Build, Pair)], build: Build) -> Result<&mut Pair> {
 }
 
 /// The count for a sample of `target` when `count` took `wall`: at most `growth` times more, at most 4 times
-/// less.
+/// less, and at least one.
 fn scaled(count: u64, wall: Duration, target: Duration, growth: f64) -> u64 {
     let factor = (target.as_secs_f64() / wall.as_secs_f64().max(1e-9)).clamp(0.25, growth);
-    ((count as f64 * factor) as u64).clamp(BATCH, LARGEST_COUNT)
+    ((count as f64 * factor) as u64).clamp(1, LARGEST_COUNT)
 }
 
 #[cfg(test)]
@@ -253,6 +263,6 @@ mod tests {
         assert_eq!(scaled(1000, Duration::from_millis(5), target, 16.0), 2000);
         assert_eq!(scaled(1000, Duration::from_micros(1), target, 16.0), 16_000);
         assert_eq!(scaled(1000, Duration::from_secs(1), target, 16.0), 250);
-        assert_eq!(scaled(32, Duration::from_secs(1), target, 16.0), BATCH);
+        assert_eq!(scaled(1, Duration::from_secs(1), target, 16.0), 1);
     }
 }

@@ -68,7 +68,7 @@ impl Rx for FutexRx<'_> {
 
 /// Wakes one sleeper.
 #[inline(always)]
-fn wake(word: &AtomicU32) -> Result<(), Errno> {
+pub fn wake(word: &AtomicU32) -> Result<(), Errno> {
     // SAFETY: FUTEX_WAKE takes the word's address as a key and does not access the memory.
     let result = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
     Errno::result(result).map(drop)
@@ -76,7 +76,7 @@ fn wake(word: &AtomicU32) -> Result<(), Errno> {
 
 /// Sleeps while the word is `expected`, until a wake-up or a signal.
 #[inline(always)]
-fn sleep(word: &AtomicU32, expected: u32) -> Result<(), Errno> {
+pub fn sleep(word: &AtomicU32, expected: u32) -> Result<(), Errno> {
     let forever = null::<libc::timespec>();
     // SAFETY: the word outlives the call, and FUTEX_WAIT only reads it.
     let result =

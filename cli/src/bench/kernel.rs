@@ -1,94 +1,19 @@
-//! Pipes, Unix stream sockets and eventfds: one `write` per message; the reader takes as much as there is with
+//! Pipes, FIFOs, stream sockets and eventfds: one `write` per message; the reader takes as much as there is with
 //! one `read`. An eventfd carries eight bytes: what is written is added to its count, and what is read is the
 //! count, so a number that finds the count at zero arrives as it is.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 
 use anyhow::{Context, Result, bail};
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::pipe;
 
-use super::control::{Side, Streams};
-use super::message_queue;
 use super::payload::{Check, Payload};
 use super::shared::adopt;
 use super::traffic::{Rx, Tx};
 
-/// Capacity of the wide pipe, bytes.
-const WIDE: i32 = 1 << 20;
-
 /// Bytes that a reader asks for at a time, at least one message.
 const READ: usize = 64 << 10;
-
-/// Every descriptor of a pair, held open until both roles have inherited them.
-#[derive(Debug)]
-pub struct Ends {
-    /// Per pipe: forth (read, write) and back (read, write).
-    pipes: [[OwnedFd; 4]; 2],
-    /// Both ends of the sockets.
-    sockets: [OwnedFd; 2],
-    /// Eventfds forth and back.
-    events: [OwnedFd; 2],
-    /// Message queues forth and back, if the kernel has them.
-    queues: Option<[OwnedFd; 2]>,
-}
-
-impl Ends {
-    /// Creates the descriptors of a pair, inheritable; `prefix` is that pair's alone.
-    pub fn new(prefix: &str) -> Result<Self> {
-        let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::empty())
-            .context("cannot create a pair of sockets")?;
-        let wide = pipe_pair()?;
-        for end in &wide {
-            fcntl(end, FcntlArg::F_SETPIPE_SZ(WIDE))
-                .context("cannot widen a pipe to 1 MiB (see /proc/sys/fs/pipe-max-size)")?;
-        }
-        let queues = message_queue::pair(prefix).ok();
-        Ok(Self {
-            pipes: [pipe_pair()?, wide],
-            sockets: [sender, receiver],
-            events: [event()?, event()?],
-            queues,
-        })
-    }
-
-    /// The ends of `side`.
-    pub fn of(&self, side: Side) -> Streams {
-        use std::os::fd::AsRawFd;
-        let pick = |[forth_read, forth_write, back_read, back_write]: &[OwnedFd; 4]| match side {
-            Side::Sender => [forth_write.as_raw_fd(), back_read.as_raw_fd()],
-            Side::Receiver => [back_write.as_raw_fd(), forth_read.as_raw_fd()],
-        };
-        let towards = |[forth, back]: &[OwnedFd; 2]| match side {
-            Side::Sender => [forth.as_raw_fd(), back.as_raw_fd()],
-            Side::Receiver => [back.as_raw_fd(), forth.as_raw_fd()],
-        };
-        let [pipe, wide] = &self.pipes;
-        Streams {
-            pipe: pick(pipe),
-            pipe_wide: pick(wide),
-            unix: self.sockets[side as usize].as_raw_fd(),
-            eventfd: towards(&self.events),
-            queue: self.queues.as_ref().map(towards),
-        }
-    }
-}
-
-/// A pipe forth and one back.
-fn pipe_pair() -> Result<[OwnedFd; 4]> {
-    let (forth_read, forth_write) = pipe().context("cannot create a pipe")?;
-    let (back_read, back_write) = pipe().context("cannot create a pipe")?;
-    Ok([forth_read, forth_write, back_read, back_write])
-}
-
-/// An eventfd whose count is zero.
-fn event() -> Result<OwnedFd> {
-    Ok(EventFd::from_flags(EfdFlags::empty()).context("cannot create an eventfd")?.into())
-}
 
 /// The writing end of a stream.
 #[derive(Debug)]
@@ -109,11 +34,10 @@ pub struct StreamRx {
 
 /// A stream out of an end to write and an end to read.
 pub fn stream([write, read]: [RawFd; 2]) -> (StreamTx, StreamRx) {
-    let rx = StreamRx { file: adopt(read), buffer: Vec::new(), taken: 0, filled: 0 };
-    (StreamTx(adopt(write)), rx)
+    (StreamTx(adopt(write)), StreamRx::new(read))
 }
 
-/// A stream out of one end of a pair of sockets.
+/// A stream each way over one end of a pair of sockets.
 pub fn socket(fd: RawFd) -> Result<(StreamTx, StreamRx)> {
     let write: File = adopt(fd);
     let read = write.try_clone().context("cannot duplicate a socket")?;
@@ -127,6 +51,11 @@ impl Tx for StreamTx {
 }
 
 impl StreamRx {
+    /// The reading end of an inherited stream.
+    pub fn new(fd: RawFd) -> Self {
+        Self { file: adopt(fd), buffer: Vec::new(), taken: 0, filled: 0 }
+    }
+
     /// Reads more; starts over at the beginning of the buffer when everything was taken.
     fn fill(&mut self, size: usize) -> Result<()> {
         if self.taken == self.filled {
@@ -159,6 +88,8 @@ impl Rx for StreamRx {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::ends;
+    use nix::unistd::pipe;
     use std::os::fd::IntoRawFd;
 
     #[test]
@@ -176,7 +107,7 @@ mod tests {
 
     #[test]
     fn an_eventfd_carries_numbers() {
-        let event = event().unwrap();
+        let event = ends::event().unwrap();
         let (mut tx, mut rx) = stream([event.try_clone().unwrap(), event].map(IntoRawFd::into_raw_fd));
         let (mut payload, mut check) = (Payload::new(8), Check::new(8, 1 << 32));
         for number in (1 << 32)..(1 << 32) + 3 {

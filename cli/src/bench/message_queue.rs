@@ -1,5 +1,5 @@
-//! POSIX message queues: one forth and one back, each a message deep, whose names are gone as soon as they are
-//! open. No mounted `/dev/mqueue` is needed; a kernel or a container may be without them all the same.
+//! POSIX message queues: one forth and one back, each as deep as a system allows unless told otherwise, whose names are
+//! gone as soon as they are open. No mounted `/dev/mqueue` is needed; a kernel or a container may be without them all the same.
 
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 
@@ -12,17 +12,18 @@ use super::payload::{Check, Payload};
 use super::shared::adopt;
 use super::traffic::{Rx, Tx};
 
+/// Messages that a queue holds: what a system allows unless told otherwise (/proc/sys/fs/mqueue/msg_max).
+const DEPTH: usize = 10;
+
 /// Bytes of the largest message: what a system allows unless told otherwise.
 pub const LARGEST: usize = 8192;
 
 /// A queue forth and one back, inheritable; nobody else's names begin with `prefix`.
 pub fn pair(prefix: &str) -> Result<[OwnedFd; 2]> {
-    Ok([queue(&format!("/{prefix}-forth"), 1, LARGEST)?, queue(&format!("/{prefix}-back"), 1, LARGEST)?])
-}
-
-/// Whether there are message queues here.
-pub fn exist() -> bool {
-    pair(&format!("bench-{}-trial", std::process::id())).is_ok()
+    Ok([
+        queue(&format!("/{prefix}-forth"), DEPTH, LARGEST)?,
+        queue(&format!("/{prefix}-back"), DEPTH, LARGEST)?,
+    ])
 }
 
 /// A queue of `depth` messages of at most `largest` bytes, inheritable, whose name is free again.

@@ -15,12 +15,16 @@
 //! two cores a lost core cannot be told from sleep, and the median must do.
 //!
 //! ```text
-//!            coordinator          plan, sample, report, table, machine
-//!                 │ pair          orders and answers (control)
-//!               role              seat, probe, traffic, payload
-//!    ┌──────┬─────┴─────┬──────────┐
-//!  rings  kernel  record_ring  floor_copy      shared, bytes
-//!         message_queue        floor_futex
+//!        coordinator             plan, lacking, sample, report, table, machine
+//!             │ pair              orders and answers (control), inherited descriptors (ends), keeper, python
+//!           role                  seat, probe, traffic, payload
+//!     ┌───────┴┬────────────────┬────────────────┐
+//!  ringway   the kernel's    rings in memory    floors
+//!  rings     kernel          counted_ring       record_ring (T)
+//!  kinds     packets, udp    posix_semaphore    floor_copy
+//!            splice          system_v           floor_futex
+//!            message_queue   futex_ring         shared, bytes
+//!            signals         memory, slots
 //! ```
 //!
 //! Patterns that are no pair are `studies`.
@@ -28,15 +32,25 @@
 mod bytes;
 mod control;
 mod coordinator;
+mod counted_ring;
+mod ends;
 mod floor_copy;
 mod floor_futex;
+mod futex_ring;
+mod keeper;
 mod kernel;
+mod kinds;
+mod lacking;
 mod machine;
+mod memory;
 mod message_queue;
+mod packets;
 mod pair;
 mod payload;
 mod plan;
+mod posix_semaphore;
 mod probe;
+mod python;
 mod record_ring;
 mod report;
 mod ring_wakes;
@@ -45,9 +59,14 @@ mod role;
 mod sample;
 mod seat;
 mod shared;
+mod signals;
+mod slots;
+mod splice;
 mod studies;
+mod system_v;
 mod table;
 mod traffic;
+mod udp;
 
 use std::fs::File;
 use std::io::Write;
@@ -55,12 +74,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
+pub use keeper::{KeeperArgs, keeper};
 pub use role::{RoleArgs, role};
 pub use studies::worker;
 
 use control::Tuning;
 use coordinator::{Agenda, Limit};
+use lacking::LeftOut;
 use machine::Machine;
 use plan::{Mechanism, Pattern, Selection};
 use report::{Conditions, Dropped, Report};
@@ -87,7 +109,7 @@ pub struct BenchArgs {
     /// Traffic patterns (default: all)
     #[arg(long, value_delimiter = ',', value_enum)]
     patterns: Vec<Pattern>,
-    /// Mechanisms (default: all); the floors and T are measured in any case
+    /// Mechanisms (default: the best known, in a smoke run all); the floors and T are measured in any case
     #[arg(long, value_delimiter = ',', value_enum)]
     mechanisms: Vec<Mechanism>,
     /// Rounds of each process start (default: as many as there is time for)
@@ -138,8 +160,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if !args.parts.is_empty() {
         return study(args, &machine);
     }
-    let message_queues = message_queue::exist();
-    let agenda = agenda(args, &machine, message_queues)?;
+    let (agenda, left_out) = agenda(args, &machine)?;
     let raw = args.raw.as_deref().map(create_file).transpose()?;
     let samples = coordinator::run(&agenda, raw)?;
     let report = Report {
@@ -149,7 +170,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             starts: agenda.starts,
             sample_seconds: agenda.sample.as_secs_f64(),
             rest_seconds: agenda.rest.as_secs_f64(),
-            message_queues,
+            left_out,
             warm_up: WARM_UP,
             against: args.against.as_ref().map(|path| path.display().to_string()),
         },
@@ -194,19 +215,25 @@ fn budget(args: &BenchArgs) -> Result<Duration> {
     args.seconds.map_or(Ok(BUDGET), Duration::try_from_secs_f64).context("--seconds")
 }
 
-/// What the arguments ask for on this machine.
-fn agenda(args: &BenchArgs, machine: &Machine, message_queues: bool) -> Result<Agenda> {
+/// What the arguments ask for on this machine, and what of it the machine does not have.
+fn agenda(args: &BenchArgs, machine: &Machine) -> Result<(Agenda, Vec<LeftOut>)> {
     if let Some(size) = args.sizes.iter().find(|size| !plan::fits(**size, args.size)) {
         anyhow::bail!("messages of {size} bytes need a ring of more than twice that: raise --size");
     }
-    let groups = plan::groups(&Selection {
+    let quick = Mechanism::value_variants().iter().copied().filter(|mechanism| mechanism.is_quick());
+    let quick: Vec<Mechanism> = quick.filter(|mechanism| !mechanism.is_reference()).collect();
+    let mut selection = Selection {
         sizes: if args.smoke && args.sizes.is_empty() { &SMOKE_SIZES } else { &args.sizes },
         patterns: &args.patterns,
-        mechanisms: &args.mechanisms,
+        mechanisms: if args.smoke || !args.mechanisms.is_empty() { &args.mechanisms } else { &quick },
         ring_bytes: args.size,
         two_cores: machine.pinned.is_some(),
-        message_queues,
-    });
+        lacking: &[],
+    };
+    let left_out = lacking::among(&plan::groups(&selection), args.size);
+    let lacking: Vec<Mechanism> = left_out.iter().map(|left_out| left_out.mechanism).collect();
+    selection.lacking = &lacking;
+    let groups = plan::groups(&selection);
     ensure!(
         !groups.is_empty(),
         "nothing to measure: no mechanism that was asked for takes these patterns and sizes"
@@ -214,7 +241,7 @@ fn agenda(args: &BenchArgs, machine: &Machine, message_queues: bool) -> Result<A
     let mut builds = vec![(Build::This, PathBuf::from("/proc/self/exe"))];
     builds.extend(args.against.clone().map(|path| (Build::Other, path)));
     let budget = budget(args)?;
-    Ok(Agenda {
+    let agenda = Agenda {
         groups,
         builds,
         conditions: pair::Conditions { cores: machine.pinned, ring_bytes: args.size, tune: args.tune },
@@ -226,7 +253,8 @@ fn agenda(args: &BenchArgs, machine: &Machine, message_queues: bool) -> Result<A
         },
         sample: if args.smoke { SMOKE_SAMPLE } else { args.sample },
         rest: args.rest,
-    })
+    };
+    Ok((agenda, left_out))
 }
 
 /// Creates the file for the raw samples.

@@ -12,14 +12,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::control::{Answer, Job, Order, Outcome, PROTOCOL, Setup, Side, Tuning};
-use super::kernel::Ends;
+use super::ends::Ends;
+use super::keeper::Keeper;
+use super::plan::{Mechanism, Pattern};
+use super::python::Python;
 use super::{rings, shared};
 
 /// How long a role may take over an order.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a role may take to leave after its input ended.
-const FAREWELL: Duration = Duration::from_millis(500);
+pub const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What both roles of a pair are started with.
 #[derive(Clone, Debug)]
@@ -47,6 +50,12 @@ pub struct Pair {
     rings: String,
     /// Number of the last job.
     last_job: u64,
+    /// What they were started with.
+    conditions: Conditions,
+    /// Python's processes, once they were needed.
+    python: Option<Python>,
+    /// What keeps the System V objects, if the system has them; the last to be let go of.
+    keeper: Option<Keeper>,
 }
 
 impl Pair {
@@ -60,9 +69,19 @@ impl Pair {
     fn try_start(build: &Path, conditions: &Conditions) -> Result<Self> {
         let shared = shared::create(conditions.ring_bytes)?;
         let rings = unique_prefix();
-        let ends = Ends::new(&rings)?;
+        let keeper = Keeper::start(conditions.ring_bytes).ok();
+        let ends = Ends::new(&rings, conditions.ring_bytes)?;
         let (tell, heard) = mpsc::channel();
-        let mut pair = Self { children: Vec::new(), inputs: Vec::new(), heard, rings, last_job: 0 };
+        let mut pair = Self {
+            children: Vec::new(),
+            inputs: Vec::new(),
+            heard,
+            rings,
+            last_job: 0,
+            conditions: conditions.clone(),
+            python: None,
+            keeper,
+        };
         for side in Side::BOTH {
             pair.spawn(side, build, &tell)?;
         }
@@ -73,6 +92,7 @@ impl Pair {
                 shared: shared.as_raw_fd(),
                 ring_bytes: conditions.ring_bytes,
                 streams: ends.of(side),
+                system_v: pair.keeper.as_ref().map(Keeper::ids),
                 rings: pair.rings.clone(),
                 tune: conditions.tune,
             };
@@ -99,6 +119,9 @@ impl Pair {
 
     /// Takes a sample: what the sender and the receiver measured. The job's number is set here.
     pub fn run(&mut self, job: Job) -> Result<[Outcome; 2]> {
+        if job.mechanism.is_python() {
+            return self.run_python(job);
+        }
         self.last_job += 1;
         let job = Job { id: self.last_job, ..job };
         for side in Side::BOTH {
@@ -112,6 +135,28 @@ impl Pair {
             (Some(sender), Some(receiver)) => Ok([sender?, receiver?]),
             _ => bail!("a role did not answer"),
         }
+    }
+
+    /// Has Python's processes take a sample between two probes of the roles.
+    fn run_python(&mut self, job: Job) -> Result<[Outcome; 2]> {
+        if self.python.is_none() {
+            self.python = Some(Python::start(&self.conditions)?);
+        }
+        let [_, before] = self.probe(job.probe)?;
+        let [sender, receiver] = self.python.as_mut().context("no python3")?.run(job)?;
+        let [after, _] = self.probe(job.probe)?;
+        Ok([Outcome { probe: [before, after], ..sender }, receiver])
+    }
+
+    /// Two probes of the distance between the cores, if they are wanted, with next to nothing between them.
+    fn probe(&mut self, wanted: bool) -> Result<[f64; 2]> {
+        if !wanted {
+            return Ok([0.0; 2]);
+        }
+        let (mechanism, pattern) = (Mechanism::PingPong, Pattern::RoundTrip);
+        let [sender, _] =
+            self.run(Job { id: 0, mechanism, pattern, size: 8, count: 1, timed: 0, rest: 0, probe: true })?;
+        Ok(sender.probe)
     }
 
     /// Removes the names of the rings, once both roles have attached all they need: then nothing can be left
@@ -181,7 +226,7 @@ impl Drop for Pair {
 }
 
 /// Waiting for a child with a limit.
-trait WaitTimeout {
+pub trait WaitTimeout {
     /// The exit status, if the child ends within `limit`.
     fn wait_timeout(&mut self, limit: Duration) -> Option<std::process::ExitStatus>;
 }

@@ -43,7 +43,7 @@ impl Payload {
     /// The message with the given number, to be copied by the mechanism.
     #[inline(always)]
     pub fn numbered(&mut self, number: u64) -> &[u8] {
-        number_both_ends(&mut self.bytes, number);
+        renumber(&mut self.bytes, number);
         &self.bytes
     }
 
@@ -60,9 +60,9 @@ impl Payload {
     }
 }
 
-/// Sets the first and the last word.
+/// Makes the message in `bytes` the one with the given number: sets its first and its last word.
 #[inline(always)]
-fn number_both_ends(bytes: &mut [u8], number: u64) {
+pub fn renumber(bytes: &mut [u8], number: u64) {
     if let Some(first) = bytes.first_chunk_mut::<WORD>() {
         *first = number.to_ne_bytes();
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::message_queue;
+use super::{message_queue, packets, splice, system_v, udp};
 
 /// Messages that a batch publishes together.
 pub const BATCH: u64 = 32;
@@ -22,6 +22,9 @@ const WAKE_SIZES: [usize; 2] = [8, 64];
 
 /// Messages larger than this are a bulk transfer: measured one way only.
 const LARGEST_ROUND_TRIP: usize = 16 << 10;
+
+/// Messages larger than this are not what a queue of slots is for.
+const LARGEST_QUEUED: usize = 64 << 10;
 
 /// A way to move a message from one process to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
@@ -51,20 +54,70 @@ pub enum Mechanism {
     Claim,
     /// The ring's typed view, carrying a u64; the sides spin
     Typed,
+    /// The ring between processes that do not trust one another; the sides spin
+    Untrusted,
+    /// Two rings in one segment, one each way; the sides spin
+    Duplex,
+    /// The queue of many producers and consumers, with one of each; the sides spin
+    #[value(name = "mpmc")]
+    #[serde(rename = "mpmc")]
+    Queue,
+    /// The same queue; the sides sleep at once
+    #[value(name = "mpmc-park")]
+    #[serde(rename = "mpmc-park")]
+    QueuePark,
+    /// ringway's streams over a pipe
+    RingwayPipe,
     /// A pipe of the default capacity
     Pipe,
     /// A pipe with a capacity of 1 MiB
     #[value(name = "pipe-1m")]
     #[serde(rename = "pipe-1m")]
     PipeWide,
+    /// A pipe of 1 MiB that pages are spliced into (`vmsplice`), messages of a page and more
+    #[value(name = "vmsplice")]
+    #[serde(rename = "vmsplice")]
+    Splice,
+    /// A FIFO
+    Fifo,
     /// A pair of Unix stream sockets
     Unix,
+    /// A pair of Unix datagram sockets
+    Datagram,
+    /// A pair of Unix sockets of sequenced packets
+    #[value(name = "seqpacket")]
+    #[serde(rename = "seqpacket")]
+    SeqPacket,
+    /// A TCP connection on loopback that sends at once
+    Tcp,
+    /// UDP on loopback; a stream stays within a window that the receiver acknowledges
+    Udp,
     /// Eventfds, whose count is the message
     #[value(name = "eventfd")]
     #[serde(rename = "eventfd")]
     EventFd,
     /// POSIX message queues
     MessageQueue,
+    /// System V message queues
+    #[value(name = "sysv-queue")]
+    #[serde(rename = "sysv-queue")]
+    SystemVQueue,
+    /// A bounded ring in System V shared memory with System V semaphores
+    #[value(name = "sysv-ring")]
+    #[serde(rename = "sysv-ring")]
+    SystemVRing,
+    /// A bounded ring in POSIX shared memory with POSIX semaphores; a stream looks briefly before it sleeps
+    PosixRing,
+    /// A bounded ring in a mapped file with a futex on each cursor; a stream looks briefly before it sleeps
+    FutexRing,
+    /// A real-time signal that tells of a number in a shared word
+    BareSignal,
+    /// Python's multiprocessing.Pipe
+    PythonPipe,
+    /// Python's multiprocessing.Queue
+    PythonQueue,
+    /// Python's multiprocessing.shared_memory as a bounded ring with two of its semaphores
+    PythonMemory,
 }
 
 impl Mechanism {
@@ -85,13 +138,55 @@ impl Mechanism {
                 | Self::Signal
                 | Self::Claim
                 | Self::Typed
+                | Self::Untrusted
+                | Self::Duplex
+                | Self::Queue
+                | Self::QueuePark
+                | Self::RingwayPipe
         )
+    }
+
+    /// Whether Python's processes take the samples.
+    pub fn is_python(self) -> bool {
+        matches!(self, Self::PythonPipe | Self::PythonQueue | Self::PythonMemory)
     }
 
     /// Whether a side that waits keeps its core: without a core for each side such a mechanism measures the
     /// scheduler.
     pub fn spins(self) -> bool {
-        matches!(self, Self::PingPong | Self::Copy | Self::T | Self::Spin | Self::Claim | Self::Typed)
+        matches!(
+            self,
+            Self::PingPong
+                | Self::Copy
+                | Self::T
+                | Self::Spin
+                | Self::Claim
+                | Self::Typed
+                | Self::Untrusted
+                | Self::Duplex
+                | Self::Queue
+        )
+    }
+
+    /// Whether a quick run measures it: the yardsticks, and of ringway and its rivals those that are best known.
+    pub fn is_quick(self) -> bool {
+        self.is_reference()
+            || matches!(
+                self,
+                Self::Spin
+                    | Self::Adaptive
+                    | Self::Park
+                    | Self::Claim
+                    | Self::Typed
+                    | Self::Queue
+                    | Self::Pipe
+                    | Self::PipeWide
+                    | Self::Splice
+                    | Self::Unix
+                    | Self::Tcp
+                    | Self::EventFd
+                    | Self::MessageQueue
+            )
     }
 
     /// The name shown in tables.
@@ -109,11 +204,30 @@ impl Mechanism {
             Self::Signal => "ring, signal",
             Self::Claim => "ring, in place",
             Self::Typed => "ring, typed",
+            Self::Untrusted => "ring, untrusted",
+            Self::Duplex => "ring, duplex",
+            Self::Queue => "mpmc, spin",
+            Self::QueuePark => "mpmc, park",
+            Self::RingwayPipe => "ringway, pipe",
             Self::Pipe => "pipe",
             Self::PipeWide => "pipe, 1 MiB",
+            Self::Splice => "vmsplice, 1 MiB",
+            Self::Fifo => "fifo",
             Self::Unix => "unix socket",
+            Self::Datagram => "unix datagram",
+            Self::SeqPacket => "unix seqpacket",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
             Self::EventFd => "eventfd",
             Self::MessageQueue => "message queue",
+            Self::SystemVQueue => "sysv queue",
+            Self::SystemVRing => "sysv shm + sem",
+            Self::PosixRing => "posix shm + sem",
+            Self::FutexRing => "mmap + futex",
+            Self::BareSignal => "signal",
+            Self::PythonPipe => "python Pipe",
+            Self::PythonQueue => "python Queue",
+            Self::PythonMemory => "python shm + sem",
         }
     }
 
@@ -123,13 +237,33 @@ impl Mechanism {
             _ if self.spins() && pattern.is_wake() => false,
             Self::PingPong => pattern == Pattern::RoundTrip,
             Self::Copy => pattern != Pattern::RoundTrip,
-            Self::BareFutex | Self::Semaphore | Self::Descriptor | Self::Signal => pattern.is_wake(),
-            Self::T | Self::Spin | Self::Adaptive => true,
-            Self::Park | Self::Claim | Self::Pipe | Self::Unix => pattern != Pattern::Batch,
+            Self::BareFutex | Self::Semaphore | Self::Descriptor | Self::Signal | Self::QueuePark => {
+                pattern.is_wake()
+            }
+            Self::T | Self::Spin | Self::Adaptive | Self::RingwayPipe => true,
+            Self::Duplex => pattern == Pattern::RoundTrip,
             Self::Typed => pattern != Pattern::Batch && size == size_of::<u64>(),
+            Self::Queue => size <= LARGEST_QUEUED,
             Self::PipeWide => pattern == Pattern::Single,
-            Self::EventFd => pattern.is_wake() && size == size_of::<u64>(),
-            Self::MessageQueue => pattern.is_wake() && size <= message_queue::LARGEST,
+            Self::Splice => pattern == Pattern::Single && size >= splice::LEAST,
+            Self::Datagram | Self::SeqPacket => pattern != Pattern::Batch && size <= packets::LARGEST,
+            Self::Udp => pattern != Pattern::Batch && size <= udp::LARGEST,
+            Self::EventFd | Self::BareSignal => pattern.is_wake() && size == size_of::<u64>(),
+            Self::MessageQueue => pattern != Pattern::Batch && size <= message_queue::LARGEST,
+            Self::SystemVQueue => pattern != Pattern::Batch && size <= system_v::LARGEST,
+            Self::Park
+            | Self::Claim
+            | Self::Untrusted
+            | Self::Pipe
+            | Self::Fifo
+            | Self::Unix
+            | Self::Tcp
+            | Self::SystemVRing
+            | Self::PosixRing
+            | Self::FutexRing
+            | Self::PythonPipe
+            | Self::PythonQueue
+            | Self::PythonMemory => pattern != Pattern::Batch,
         }
     }
 }
@@ -240,8 +374,8 @@ pub struct Selection<'a> {
     pub ring_bytes: usize,
     /// Whether there is a core for each side.
     pub two_cores: bool,
-    /// Whether the kernel has message queues.
-    pub message_queues: bool,
+    /// Mechanisms that this system does not have.
+    pub lacking: &'a [Mechanism],
 }
 
 /// The groups of a run, those of one pattern together.
@@ -268,7 +402,7 @@ pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
 /// The mechanisms of one group.
 fn rivals(selection: &Selection<'_>, pattern: Pattern, size: usize) -> Vec<Mechanism> {
     let asked = |mechanism: Mechanism| mechanism.is_reference() || wanted(selection.mechanisms, mechanism);
-    let exists = |mechanism: Mechanism| selection.message_queues || mechanism != Mechanism::MessageQueue;
+    let exists = |mechanism: Mechanism| !selection.lacking.contains(&mechanism);
     let possible = |mechanism: Mechanism| {
         mechanism.takes(pattern, size) && exists(mechanism) && (selection.two_cores || !mechanism.spins())
     };
@@ -294,7 +428,7 @@ mod tests {
         mechanisms: &[],
         ring_bytes: 1 << 20,
         two_cores: true,
-        message_queues: true,
+        lacking: &[],
     };
 
     #[test]
@@ -337,7 +471,8 @@ mod tests {
             let wakes: Vec<_> = groups(&ALL).into_iter().filter(|group| group.pattern == pattern).collect();
             assert_eq!(wakes.iter().map(|group| group.size).collect::<Vec<_>>(), WAKE_SIZES);
             assert!(wakes.iter().flat_map(|group| &group.mechanisms).all(|mechanism| !mechanism.spins()));
-            for rival in [Mechanism::Park, Mechanism::EventFd, Mechanism::MessageQueue, Mechanism::Unix] {
+            for rival in [Mechanism::Park, Mechanism::EventFd, Mechanism::BareSignal, Mechanism::SystemVRing]
+            {
                 assert!(wakes[0].mechanisms.contains(&rival), "{rival:?}");
             }
         }
@@ -345,8 +480,25 @@ mod tests {
 
     #[test]
     fn what_the_kernel_lacks_is_left_out() {
-        let lacking = groups(&Selection { message_queues: false, ..ALL });
-        let mut mechanisms = lacking.iter().flat_map(|group| &group.mechanisms);
+        let without = groups(&Selection { lacking: &[Mechanism::MessageQueue], ..ALL });
+        let mut mechanisms = without.iter().flat_map(|group| &group.mechanisms);
         assert!(mechanisms.all(|mechanism| *mechanism != Mechanism::MessageQueue));
+    }
+
+    #[test]
+    fn every_mechanism_is_measured_in_some_group() {
+        let groups = groups(&ALL);
+        for mechanism in Mechanism::value_variants() {
+            assert!(groups.iter().any(|group| group.mechanisms.contains(mechanism)), "{mechanism:?}");
+        }
+    }
+
+    #[test]
+    fn a_quick_run_has_its_yardsticks_and_a_dozen_rivals() {
+        let quick = Mechanism::value_variants().iter().filter(|mechanism| mechanism.is_quick());
+        let (references, rivals): (Vec<&Mechanism>, Vec<&Mechanism>) =
+            quick.partition(|mechanism| mechanism.is_reference());
+        assert_eq!(references.len(), 4);
+        assert!((10..=14).contains(&rivals.len()), "{rivals:?}");
     }
 }

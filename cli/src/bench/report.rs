@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::control::Tuning;
+use super::lacking::LeftOut;
 use super::machine::Machine;
 use super::plan::{Mechanism, Pattern};
 use super::sample::{Build, Flaw, Key, Latency, Regime, Sample, Spread, ratio, sleeps};
@@ -23,8 +24,8 @@ pub struct Conditions {
     pub sample_seconds: f64,
     /// How long a side rests before it wakes the other one on another core, seconds.
     pub rest_seconds: f64,
-    /// Whether there were POSIX message queues to measure.
-    pub message_queues: bool,
+    /// Mechanisms that were asked for and that this system does not have.
+    pub left_out: Vec<LeftOut>,
     /// What was run before and not counted.
     pub warm_up: &'static str,
     /// The build compared with.

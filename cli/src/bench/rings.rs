@@ -6,6 +6,7 @@ use ringway::spsc::{self, Consumer, Options, Producer, TypedConsumer, TypedProdu
 use ringway::{Address, SendError, Tune, Wait, Wake};
 
 use super::control::{Job, Outcome, Setup, Side, Tuning};
+use super::kinds;
 use super::payload::{Check, Payload};
 use super::plan::Mechanism;
 use super::ring_wakes::{Polled, Told};
@@ -22,12 +23,32 @@ const DIRECTIONS: [&str; 2] = ["forth", "back"];
 pub fn addresses(prefix: &str) -> impl Iterator<Item = Address> {
     KINDS
         .into_iter()
+        .chain(kinds::KINDS)
         .flat_map(move |kind| DIRECTIONS.into_iter().map(move |direction| address(prefix, kind, direction)))
 }
 
 /// The address of one ring.
-fn address(prefix: &str, kind: &str, direction: &str) -> Address {
+pub fn address(prefix: &str, kind: &str, direction: &str) -> Address {
     Address::Shm(format!("{prefix}-{kind}-{direction}"))
+}
+
+/// The addresses of the producer and the consumer of `side`.
+pub fn ends(prefix: &str, side: Side, kind: &str) -> (Address, Address) {
+    let [forth, back] = DIRECTIONS.map(|direction| address(prefix, kind, direction));
+    match side {
+        Side::Sender => (forth, back),
+        Side::Receiver => (back, forth),
+    }
+}
+
+impl From<Tuning> for Tune {
+    fn from(tuning: Tuning) -> Self {
+        match tuning {
+            Tuning::Latency => Self::Latency,
+            Tuning::Balanced => Self::Balanced,
+            Tuning::Throughput => Self::Throughput,
+        }
+    }
 }
 
 /// One side's ends of the rings.
@@ -53,12 +74,7 @@ pub struct Rings {
 impl Rings {
     /// Nothing is attached yet.
     pub fn new(side: Side, setup: &Setup) -> Self {
-        let tune = match setup.tune {
-            Tuning::Latency => Tune::Latency,
-            Tuning::Balanced => Tune::Balanced,
-            Tuning::Throughput => Tune::Throughput,
-        };
-        let options = spsc::options().size(setup.ring_bytes).tune(tune).wait(Wait::Spin);
+        let options = spsc::options().size(setup.ring_bytes).tune(setup.tune.into()).wait(Wait::Spin);
         let prefix = setup.rings.clone();
         Self { side, prefix, options, bytes: None, typed: None, semaphore: None, polled: None, told: None }
     }
@@ -98,15 +114,6 @@ impl Rings {
         }
     }
 
-    /// The addresses of this side's producer and consumer.
-    fn ends(&self, kind: &str) -> (Address, Address) {
-        let [forth, back] = DIRECTIONS.map(|direction| address(&self.prefix, kind, direction));
-        match self.side {
-            Side::Sender => (forth, back),
-            Side::Receiver => (back, forth),
-        }
-    }
-
     /// The rings of bytes.
     fn bytes(&mut self) -> Result<&mut (Producer, Consumer)> {
         if self.bytes.is_none() {
@@ -117,7 +124,7 @@ impl Rings {
 
     /// This side's ends of the rings of one kind.
     fn attach(&self, kind: &str, options: &Options) -> Result<(Producer, Consumer)> {
-        let (towards, back) = self.ends(kind);
+        let (towards, back) = ends(&self.prefix, self.side, kind);
         let tx = options.producer(towards).context("cannot attach a producer")?;
         let rx = options.consumer(back).context("cannot attach a consumer")?;
         Ok((tx, rx))
@@ -151,7 +158,7 @@ impl Rings {
     /// The rings of numbers.
     fn typed(&mut self) -> Result<&mut (TypedProducer<u64>, TypedConsumer<u64>)> {
         if self.typed.is_none() {
-            let (towards, back) = self.ends(KINDS[1]);
+            let (towards, back) = ends(&self.prefix, self.side, KINDS[1]);
             let tx =
                 self.options.clone().typed().producer(towards).context("cannot attach a typed producer")?;
             let rx = self.options.clone().typed().consumer(back).context("cannot attach a typed consumer")?;

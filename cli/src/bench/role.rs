@@ -1,6 +1,7 @@
 //! A role process: one side of every sample, on its own core, until its standard input ends.
 
 use std::io::{BufRead, Write, stdin, stdout};
+use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,17 +12,31 @@ use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
 use super::control::{Answer, Job, Order, Outcome, PROTOCOL, Setup, Side};
+use super::counted_ring::CountedRing;
 use super::floor_copy::{self, CopyRx, CopyTx};
 use super::floor_futex::{FutexRx, FutexTx, futexes};
+use super::futex_ring::{FutexRingRx, FutexRingTx, Ring};
 use super::kernel::{StreamRx, StreamTx, socket, stream};
+use super::kinds::Kinds;
+use super::memory::Memory;
 use super::message_queue::{self, QueueRx, QueueTx};
-use super::plan::Mechanism;
+use super::packets::{PacketRx, PacketTx, packets};
+use super::plan::{Mechanism, Pattern};
+use super::posix_semaphore;
 use super::probe::{Barrier, Ping, Pong, ping_pong, probe};
 use super::record_ring::{RecordRx, RecordTx};
 use super::rings::Rings;
 use super::seat;
 use super::shared::Shared;
+use super::signals::{SignalRx, SignalTx, signals};
+use super::splice::{self, SpliceTx};
+use super::system_v::{self, Ids, SysvQueue};
 use super::traffic::{Part, Rx, Tx};
+use super::udp::Udp;
+
+/// How often a stream through a ring of the kernel's semaphores or futexes looks before it sleeps: for about as long as
+/// a sleep takes.
+const LOOKS: u32 = 200;
 
 /// Arguments of a role process, started by the bench itself.
 #[derive(Debug, clap::Args)]
@@ -73,6 +88,8 @@ struct Workbench<'a> {
     setup: &'a Setup,
     /// What measures.
     stage: Stage<'a>,
+    /// Which direction this side sends in: forth (0) or back (1).
+    towards: usize,
     /// The floor's ping-pong.
     bounce: (Ping<'a>, Pong<'a>),
     /// The floor's futexes.
@@ -87,14 +104,68 @@ struct Workbench<'a> {
     pipe: (StreamTx, StreamRx),
     /// Pipes of 1 MiB.
     pipe_wide: (StreamTx, StreamRx),
+    /// Pipes of 1 MiB, spliced into.
+    spliced: (SpliceTx, StreamRx),
+    /// FIFOs, if there are any.
+    fifo: Option<(StreamTx, StreamRx)>,
     /// Unix sockets.
     unix: (StreamTx, StreamRx),
+    /// Unix datagrams.
+    datagram: (PacketTx, PacketRx),
+    /// Sequenced packets.
+    seqpacket: (PacketTx, PacketRx),
+    /// A TCP connection, if there is a loopback.
+    tcp: Option<(StreamTx, StreamRx)>,
+    /// UDP sockets, if there is a loopback.
+    udp: Option<Udp>,
     /// Eventfds.
     eventfd: (StreamTx, StreamRx),
     /// Message queues, if there are any.
     queue: Option<(QueueTx, QueueRx)>,
+    /// System V objects, attached when first used.
+    system_v: Option<SystemV>,
+    /// POSIX shared memory, mapped when first used.
+    posix: Option<Memory>,
+    /// The file, mapped when first used.
+    mapped: Option<Memory>,
+    /// Signals that tell of numbers.
+    signals: (SignalTx<'a>, SignalRx<'a>),
     /// The rings, attached when first used.
     rings: Rings,
+    /// ringway's further kinds.
+    kinds: Kinds<'a>,
+}
+
+/// What a side has of System V.
+#[derive(Debug)]
+struct SystemV {
+    /// A queue to send to, and one to receive from.
+    queues: (SysvQueue, SysvQueue),
+    /// Memory for rings.
+    memory: Memory,
+    /// Their numbers, and that of the semaphores.
+    ids: Ids,
+}
+
+impl SystemV {
+    /// What is in `place`, or else attaches to what the coordinator names.
+    fn attached<'p>(place: &'p mut Option<Self>, setup: &Setup, towards: usize) -> Result<&'p mut Self> {
+        if place.is_none() {
+            let ids = setup.system_v.context("there are no System V objects")?;
+            let [to, from] = [towards, 1 - towards].map(|direction| SysvQueue::new(ids.queues[direction]));
+            let memory = Memory::attach(ids.memory, setup.ring_bytes)?;
+            *place = Some(Self { queues: (to, from), memory, ids });
+        }
+        place.as_mut().context("no System V objects")
+    }
+}
+
+/// What is in `place`, or else maps `fd`.
+fn mapped(place: &mut Option<Memory>, fd: Option<RawFd>, ring_bytes: usize) -> Result<&Memory> {
+    if place.is_none() {
+        *place = Some(Memory::map(fd.context("there is no memory of this kind")?, ring_bytes)?);
+    }
+    place.as_ref().context("no memory")
 }
 
 impl<'a> Workbench<'a> {
@@ -106,20 +177,33 @@ impl<'a> Workbench<'a> {
         };
         let record = (RecordTx::new(shared.record_ring(towards)), RecordRx::new(shared.record_ring(back)));
         let (ping, pong) = ping_pong(side, shared.ping_pong(0));
+        let streams = setup.streams;
         Ok(Self {
             setup,
             stage: Stage { side, barrier: Barrier::new(side, shared.barrier()), ping, pong },
+            towards,
             bounce: ping_pong(side, shared.ping_pong(1)),
             futexes: futexes(side, shared.futexes()),
             record,
             flags,
             copy: shared.copy().1,
-            pipe: stream(setup.streams.pipe),
-            pipe_wide: stream(setup.streams.pipe_wide),
-            unix: socket(setup.streams.unix)?,
-            eventfd: stream(setup.streams.eventfd),
-            queue: setup.streams.queue.map(message_queue::ends),
+            pipe: stream(streams.pipe),
+            pipe_wide: stream(streams.pipe_wide),
+            spliced: splice::ends(streams.spliced)?,
+            fifo: streams.fifo.map(stream),
+            unix: socket(streams.unix)?,
+            datagram: packets(streams.datagram)?,
+            seqpacket: packets(streams.seqpacket)?,
+            tcp: streams.tcp.map(socket).transpose()?,
+            udp: streams.udp.map(Udp::new).transpose()?,
+            eventfd: stream(streams.eventfd),
+            queue: streams.queue.map(message_queue::ends),
+            system_v: None,
+            posix: None,
+            mapped: None,
+            signals: signals(side, shared.signals())?,
             rings: Rings::new(side, setup),
+            kinds: Kinds::new(side, setup),
         })
     }
 
@@ -140,13 +224,81 @@ impl<'a> Workbench<'a> {
             Mechanism::T => stage.measure(job, &mut self.record.0, &mut self.record.1),
             Mechanism::Pipe => stage.measure(job, &mut self.pipe.0, &mut self.pipe.1),
             Mechanism::PipeWide => stage.measure(job, &mut self.pipe_wide.0, &mut self.pipe_wide.1),
+            Mechanism::Splice => stage.measure(job, &mut self.spliced.0, &mut self.spliced.1),
+            Mechanism::Fifo => {
+                let (tx, rx) = self.fifo.as_mut().context("there are no FIFOs")?;
+                stage.measure(job, tx, rx)
+            }
             Mechanism::Unix => stage.measure(job, &mut self.unix.0, &mut self.unix.1),
+            Mechanism::Datagram => stage.measure(job, &mut self.datagram.0, &mut self.datagram.1),
+            Mechanism::SeqPacket => stage.measure(job, &mut self.seqpacket.0, &mut self.seqpacket.1),
+            Mechanism::Tcp => {
+                let (tx, rx) = self.tcp.as_mut().context("there is no TCP on loopback")?;
+                stage.measure(job, tx, rx)
+            }
+            Mechanism::Udp => {
+                let udp = self.udp.as_mut().context("there is no UDP on loopback")?;
+                let (mut tx, mut rx) = udp.halves(job.size, job.pattern == Pattern::Single);
+                stage.measure(job, &mut tx, &mut rx)
+            }
             Mechanism::EventFd => stage.measure(job, &mut self.eventfd.0, &mut self.eventfd.1),
             Mechanism::MessageQueue => {
                 let (tx, rx) = self.queue.as_mut().context("there are no message queues")?;
                 stage.measure(job, tx, rx)
             }
+            Mechanism::BareSignal => stage.measure(job, &mut self.signals.0, &mut self.signals.1),
+            Mechanism::SystemVQueue => {
+                let system_v = SystemV::attached(&mut self.system_v, self.setup, self.towards)?;
+                stage.measure(job, &mut system_v.queues.0, &mut system_v.queues.1)
+            }
+            Mechanism::SystemVRing | Mechanism::PosixRing | Mechanism::FutexRing => self.run_words(job),
+            Mechanism::Untrusted
+            | Mechanism::Duplex
+            | Mechanism::Queue
+            | Mechanism::QueuePark
+            | Mechanism::RingwayPipe => self.kinds.run(job, stage),
             _ => self.rings.run(job, stage),
+        }
+    }
+
+    /// Takes a sample of a ring in memory that the kernel's semaphores or futexes guard. The sender empties it before.
+    fn run_words(&mut self, job: Job) -> Result<Outcome> {
+        let Self { stage, towards, .. } = self;
+        let (first, towards, back) = (stage.side == Side::Sender, *towards, 1 - *towards);
+        let looks = if job.pattern.is_wake() || self.setup.cores.is_none() { 0 } else { LOOKS };
+        match job.mechanism {
+            Mechanism::SystemVRing => {
+                let SystemV { memory, ids, .. } = SystemV::attached(&mut self.system_v, self.setup, towards)?;
+                if first {
+                    system_v::reset(ids.semaphores, memory.data(0), job.size)?;
+                }
+                let end = |direction| {
+                    let counts = system_v::counts(ids.semaphores, direction);
+                    CountedRing::new(memory.data(direction), job.size, counts)
+                };
+                stage.measure(job, &mut end(towards), &mut end(back))
+            }
+            Mechanism::PosixRing => {
+                let memory = mapped(&mut self.posix, self.setup.streams.posix, self.setup.ring_bytes)?;
+                if first {
+                    posix_semaphore::reset(memory, job.size)?;
+                }
+                let end = |direction| {
+                    let counts = posix_semaphore::counts(memory, direction, looks);
+                    CountedRing::new(memory.data(direction), job.size, counts)
+                };
+                stage.measure(job, &mut end(towards), &mut end(back))
+            }
+            _ => {
+                let memory = mapped(&mut self.mapped, self.setup.streams.mapped, self.setup.ring_bytes)?;
+                let [forth, answers] = [towards, back].map(|direction| Ring::new(memory, direction, looks));
+                if first {
+                    forth.reset();
+                    answers.reset();
+                }
+                let mut tx = FutexRingTx::new(forth, job.size);
+                stage.measure(job, &mut tx, &mut FutexRingRx::new(answers, job.size))
+            }
         }
     }
 }

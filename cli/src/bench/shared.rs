@@ -7,7 +7,9 @@
 //! line 6, 7      the floor's futexes
 //! line 8, 9      record ring T, forth: tail, head
 //! line 10, 11    record ring T, back: tail, head
-//! line 12 …      a flag per chunk of the copy floor
+//! line 12, 13    numbers that signals tell of
+//! line 14, 15    the threads that take those signals
+//! line 16 …      a flag per chunk of the copy floor
 //! then           data of T forth, T back, and of the copy floor, `ring_bytes` each
 //! ```
 //!
@@ -23,6 +25,8 @@ use anyhow::{Context, Result};
 use memmap2::MmapRaw;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use super::signals::Words;
+
 /// Words of a line.
 const LINE: usize = 16;
 
@@ -30,7 +34,7 @@ const LINE: usize = 16;
 pub const CHUNKS: usize = 64;
 
 /// The line of the first flag of the copy floor.
-const FLAGS: usize = 12;
+const FLAGS: usize = 16;
 
 /// Words before the data areas: whole pages.
 const CONTROL_WORDS: usize = (FLAGS + CHUNKS).next_multiple_of(32) * LINE;
@@ -62,6 +66,12 @@ pub fn adopt<T: FromRawFd>(fd: RawFd) -> T {
     // SAFETY: the coordinator left this descriptor open across exec for this role alone and named it once in
     // the setup line, or `into_raw_fd` has just returned it; nothing else in this process knows the number.
     unsafe { T::from_raw_fd(fd) }
+}
+
+/// The first half of a word whose line is used as a number of 32 bits only.
+pub fn half(word: &AtomicU64) -> &AtomicU32 {
+    // SAFETY: the word is valid for as long as it is borrowed and aligned, and nobody touches its line by other widths.
+    unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
 }
 
 impl Shared {
@@ -105,11 +115,12 @@ impl Shared {
 
     /// The futexes that the sender and the receiver ring.
     pub fn futexes(&self) -> [&AtomicU32; 2] {
-        [6, 7].map(|index| {
-            // SAFETY: the word is mapped for as long as `self` and aligned, its first half is a number of 32
-            // bits, and nobody touches this line otherwise.
-            unsafe { AtomicU32::from_ptr(self.line(index).as_ptr().cast()) }
-        })
+        [6, 7].map(|index| half(self.line(index)))
+    }
+
+    /// What signals need: a word and a thread's number of either side.
+    pub fn signals(&self) -> Words<'_> {
+        Words { sent: [12, 13].map(|index| self.line(index)), thread: [14, 15].map(|index| self.line(index)) }
     }
 
     /// Tail, head and data of record ring T, forth (0) or back (1).

@@ -134,8 +134,8 @@ fn head(report: &Report) -> String {
             "wake-ups: to wake the other core, a side first keeps busy for {rest}; that time does not count"
         );
     }
-    if !conditions.message_queues {
-        text.push_str("left out: POSIX message queues, which this system does not have\n");
+    for left_out in &conditions.left_out {
+        let _ = writeln!(text, "left out: {}: {}", left_out.mechanism.label(), left_out.reason);
     }
     if let Some(other) = &conditions.against {
         let _ = writeln!(text, "O: ratio to the other build, {other}");

@@ -1,8 +1,39 @@
-//! The bench runs everything, and its figures of wake-ups are of sides that slept.
+//! The bench runs everything, leaves nothing behind, and its figures of wake-ups are of sides that slept.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{assert_exit, ringway, text};
+use crate::common::{LIMIT, assert_exit, ringway, text};
+
+/// Mechanisms that a system may be without, or that are measured with a few sizes only.
+const FURTHER: [&str; 21] = [
+    "untrusted",
+    "duplex",
+    "mpmc",
+    "mpmc-park",
+    "ringway-pipe",
+    "vmsplice",
+    "fifo",
+    "datagram",
+    "seqpacket",
+    "tcp",
+    "udp",
+    "message-queue",
+    "sysv-queue",
+    "sysv-ring",
+    "posix-ring",
+    "futex-ring",
+    "bare-signal",
+    "eventfd",
+    "python-pipe",
+    "python-queue",
+    "python-memory",
+];
 
 /// Runs every wake-up of eight bytes briefly.
 fn wake_ups(options: &[&str]) -> Vec<u8> {
@@ -37,4 +68,70 @@ fn help_tells_the_patterns_and_the_mechanisms() {
     for word in ["wake-same-core", "bare-futex", "eventfd", "message-queue", "--rest"] {
         assert!(text(&help.stdout).contains(word), "bench --help does not mention {word}");
     }
+}
+
+#[test]
+fn every_mechanism_is_measured_or_said_to_be_lacking() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let raw = folder.path().join("samples");
+    let further = FURTHER.join(",");
+    let mut command = ringway(&["bench", "--smoke", "--json", "--sizes", "8,4096", "--mechanisms", &further]);
+    let output = command.arg("--raw").arg(&raw).output().expect("ringway bench");
+    assert_exit(&output, 0);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let left_out = report["conditions"]["left_out"].as_array().expect("a list").clone();
+    let samples = fs::read_to_string(raw).expect("samples");
+    let samples = samples.lines().map(|line| serde_json::from_str(line).expect("a sample"));
+    let named =
+        samples.chain(left_out).map(|entry: Value| entry["mechanism"].as_str().expect("a name").to_owned());
+    let named: BTreeSet<String> = named.collect();
+    for mechanism in FURTHER {
+        assert!(named.contains(mechanism), "{mechanism}: {named:?}");
+    }
+}
+
+/// System V segments that a child of `parent` which keeps them has created.
+fn kept_segments(parent: u32) -> Option<(u32, usize)> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let is_keeper = |child: &&str| {
+        let arguments = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        arguments.split('\0').any(|argument| argument == "bench-keeper")
+    };
+    let keeper = children.split_whitespace().find(is_keeper)?.parse().ok()?;
+    let segments = segments_of(keeper);
+    (segments > 0).then_some((keeper, segments))
+}
+
+/// How many System V segments a process has created.
+fn segments_of(process: u32) -> usize {
+    let list = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    list.lines().filter(|line| line.split_whitespace().nth(4) == Some(&process.to_string())).count()
+}
+
+/// Waits for a while until there is something.
+fn wait_for<T>(child: &mut Child, mut look: impl FnMut(u32) -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        if let Some(found) = look(child.id()) {
+            return Some(found);
+        }
+        sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+#[test]
+fn nothing_of_system_v_is_left_when_the_bench_is_killed() {
+    if !fs::exists("/proc/sysvipc/shm").expect("/proc") {
+        return;
+    }
+    let mut command =
+        ringway(&["bench", "--mechanisms", "sysv-ring", "--patterns", "wake-same-core", "--sizes", "8"]);
+    let mut bench = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ringway bench");
+    let kept = wait_for(&mut bench, kept_segments);
+    bench.kill().expect("kill");
+    bench.wait().expect("wait");
+    let (keeper, segments) = kept.expect("a keeper with a segment");
+    assert_eq!(segments, 1);
+    assert!(wait_for(&mut bench, |_| (segments_of(keeper) == 0).then_some(())).is_some());
 }
