@@ -67,15 +67,15 @@ pub struct Rival {
     pub sleeps: bool,
     /// Why it cannot be measured here.
     missing: fn() -> Option<&'static str>,
-    /// Removes what killed processes have left of it.
-    clean: fn(),
+    /// Removes what the processes of a pair have left of it, whose names were made of this prefix.
+    clean: fn(&str),
 }
 
 impl Rival {
     /// Somebody else, who is polled, is measured in all patterns with all sizes, and needs nothing.
     pub const fn new(name: &'static str, open: Open) -> Self {
         let kind = Kind::Other;
-        Self { name, kind, open, takes: |_, _| true, sleeps: false, missing: || None, clean: || {} }
+        Self { name, kind, open, takes: |_, _| true, sleeps: false, missing: || None, clean: |_| {} }
     }
 
     /// As something else in the report.
@@ -98,8 +98,9 @@ impl Rival {
         Self { missing, ..self }
     }
 
-    /// This removes what killed processes have left.
-    pub const fn clean(self, clean: fn()) -> Self {
+    /// When the processes of a pair have ended, this removes what they have left, given the prefix of their names; what
+    /// lies in shared memory is removed in any case.
+    pub const fn clean(self, clean: fn(&str)) -> Self {
         Self { clean, ..self }
     }
 
@@ -168,9 +169,9 @@ impl Field {
         self.rivals.iter().filter_map(|rival| Some((*rival, (rival.missing)()?)))
     }
 
-    /// Removes what killed processes have left of any.
-    pub fn clean(&self) {
-        self.rivals.iter().for_each(|rival| (rival.clean)());
+    /// Removes what the processes of a pair have left.
+    pub fn clean(&self, prefix: &str) {
+        self.rivals.iter().for_each(|rival| (rival.clean)(prefix));
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Ground {
     pub side: Side,
     /// Payload bytes.
     pub size: usize,
+    /// The pair's own; all its names begin with it.
+    pub prefix: String,
     /// The pair's, the rival's and the size's own.
     pub name: String,
 }
@@ -27,7 +29,7 @@ pub struct Ground {
 impl Ground {
     /// For a rival of the pair whose names begin with `prefix`.
     pub fn new(side: Side, size: usize, prefix: &str, rival: &str) -> Self {
-        Self { side, size, name: format!("{prefix}{rival}-{size}") }
+        Self { side, size, prefix: prefix.to_owned(), name: format!("{prefix}{rival}-{size}") }
     }
 
     /// A name for this side's way to the other side, and one for the way back.

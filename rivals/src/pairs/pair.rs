@@ -101,7 +101,7 @@ impl Drop for Pair<'_> {
     fn drop(&mut self) {
         // The processes first: a side that is alive removes what is its own.
         drop(mem::replace(&mut self.hosts, Hosts::new()));
+        self.field.clean(&self.prefix);
         ground::sweep(&self.prefix);
-        self.field.clean();
     }
 }
