@@ -37,6 +37,7 @@ mod report;
 mod role;
 mod run;
 mod sample;
+mod stop;
 mod together;
 pub mod traffic;
 
@@ -51,6 +52,7 @@ pub use role::role;
 use field::{Field, Rival};
 use plan::{Pattern, SIZES};
 use run::Agenda;
+use stop::Stop;
 
 /// Length that a sample of a smoke run aims for.
 const SMOKE_SAMPLE: Duration = Duration::from_micros(200);
@@ -98,6 +100,7 @@ pub fn pairs(arguments: Pairs, more: &'static [Rival]) -> Result<()> {
     for size in &arguments.sizes {
         ensure!(SIZES.contains(size), "--sizes takes some of {SIZES:?}, not {size}");
     }
+    let stop = Stop::listen()?;
     let field = Field::new(more);
     let raw = arguments
         .json
@@ -110,7 +113,7 @@ pub fn pairs(arguments: Pairs, more: &'static [Rival]) -> Result<()> {
         pauses: arguments.pauses,
         cores,
     };
-    let samples = run::run(&agenda, &field, raw.transpose()?)?;
+    let samples = run::run(&agenda, &field, &stop, raw.transpose()?)?;
     print!("{}", report::report(&samples, &field));
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::field::Field;
 use super::pair::Pair;
 use super::plan::{BATCH, Group, Pattern};
 use super::sample::{Key, Sample};
+use super::stop::Stop;
 use crate::plan::Place;
 
 /// Messages of a cell's very first sample.
@@ -46,6 +47,8 @@ struct Run<'a> {
     agenda: &'a Agenda,
     /// Everybody.
     field: &'a Field,
+    /// Whether to go on.
+    stop: &'a Stop,
     /// Messages of the next sample of each cell.
     counts: HashMap<Cell, u64>,
     /// What was measured.
@@ -59,10 +62,10 @@ struct Run<'a> {
 }
 
 /// Runs the agenda: every sample taken.
-pub fn run(agenda: &Agenda, field: &Field, raw: Option<File>) -> Result<Vec<Sample>> {
+pub fn run(agenda: &Agenda, field: &Field, stop: &Stop, raw: Option<File>) -> Result<Vec<Sample>> {
     let raw = raw.map(BufWriter::new);
     let (counts, samples, began) = (HashMap::new(), Vec::new(), Instant::now());
-    let mut run = Run { agenda, field, counts, samples, raw, began, round: 0 };
+    let mut run = Run { agenda, field, stop, counts, samples, raw, began, round: 0 };
     let mut start = 0;
     while !run.is_over() {
         run.start(start)?;
@@ -153,6 +156,7 @@ impl Run<'_> {
 
     /// Has a pair take one sample.
     fn take(&self, pairs: &mut [Pair<'_>], cell: Cell, count: u64, probe: bool) -> Result<[Outcome; 2]> {
+        self.stop.check()?;
         let (pattern, size, number) = cell;
         let rival = self.field.get(number);
         let pauses = if pattern == Pattern::RoundTrip { 1 } else { self.agenda.pauses };
