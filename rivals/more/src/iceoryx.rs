@@ -11,11 +11,11 @@ use iceoryx2::port::notifier::Notifier;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
-use ringway_rivals::pairs::apart::{ForWords, for_size};
 use ringway_rivals::pairs::field::{Duplex, Ends};
 use ringway_rivals::pairs::ground::Ground;
 use ringway_rivals::pairs::payload::{Check, Payload};
 use ringway_rivals::pairs::plan::slots;
+use ringway_rivals::pairs::sized::{ForWords, for_size};
 use ringway_rivals::pairs::traffic::{Poll, Polled, Rx, Tx};
 
 /// A side that looks for messages again and again.

@@ -1,9 +1,10 @@
 //! ipc-channel (Servo's): channels of bytes, which spare the serialization of values; the receiving side sleeps in the
-//! kernel, as its calls are meant to be used. Whoever comes second makes both channels and hands two of their ends over.
+//! kernel, as its calls are meant to be used. Whoever comes second makes both channels and hands two of their ends
+//! over.
 
 use std::{fs, mem};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel};
 use ringway_rivals::pairs::control::{Job, Outcome};
 use ringway_rivals::pairs::field::{Duplex, Ends};
@@ -50,7 +51,7 @@ impl Ends for Servo {
             let (_, (tx, rx)) = server.accept()?;
             *self = Self::Open(Duplex(Sends(tx), Receives(rx)));
         }
-        let Self::Open(ends) = self else { anyhow::bail!("the ends were not handed over") };
+        let Self::Open(ends) = self else { bail!("the ends were not handed over") };
         ends.run(meter, job)
     }
 }

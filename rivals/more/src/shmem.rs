@@ -6,11 +6,11 @@
 use std::ptr;
 
 use anyhow::Result;
-use ringway_rivals::pairs::apart::{ForWords, for_size};
 use ringway_rivals::pairs::field::{Duplex, Ends};
 use ringway_rivals::pairs::ground::Ground;
 use ringway_rivals::pairs::payload::{Check, Payload};
 use ringway_rivals::pairs::plan::{BATCH, slots};
+use ringway_rivals::pairs::sized::{ForWords, for_size};
 use ringway_rivals::pairs::traffic::{Offer, Poll, Polled};
 use shmem_ipc::ringbuf::{Receiver, Sender, channel_bufsize};
 

@@ -1,22 +1,18 @@
-//! Rivals between two processes: the yardsticks, ringway, and those that bring few crates along.
-#![allow(unsafe_code)]
+//! Rivals between two processes: the yardsticks and ringway, here, and those that bring few crates along (`shaq`,
+//! `ringfire`).
 
-use std::fs;
-use std::num::NonZeroUsize;
-
-use anyhow::{Context, Result, bail};
-use ringfire::{FlowControl, RecvStatus, RingConsumer, RingProducer, RingProducerBuilder, RingfireError};
+use anyhow::{Context, Result};
 use ringway::spsc::{self, Consumer, Options, Producer, TypedConsumer, TypedProducer};
 use ringway::{SendError, Wait};
-use shaq::spsc as shaq_spsc;
 
 use super::field::{Duplex, Ends, Kind, Open, Rival};
 use super::ground::Ground;
 use super::payload::{Check, Payload};
-use super::plan::{BATCH, Pattern, RING_BYTES, slots};
+use super::plan::{Pattern, RING_BYTES};
 use super::probe::{Ping, Pong, ping_pong};
 use super::record_ring::{RecordRx, RecordTx};
-use super::traffic::{Offer, Poll, Polled, Rx, Tx};
+use super::traffic::{Rx, Tx};
+use super::{ringfire, shaq};
 use crate::stage::LINE;
 
 /// Everybody here.
@@ -31,35 +27,13 @@ pub const RIVALS: [Rival; 7] = [
         .takes(|pattern, _| pattern == Pattern::RoundTrip)
         .sleeps(),
     Rival::new("ringway-typed", Open::Apart(typed_ring)).kind(Kind::Ring).takes(takes_numbers),
-    Rival::new("shaq", Open::Apart(|ground| for_size(ground.size, OpenShaq(ground)))),
-    Rival::new("ringfire", Open::Apart(|ground| for_size(ground.size, OpenRingfire(ground)))),
+    Rival::new("shaq", Open::Apart(shaq::open)),
+    Rival::new("ringfire", Open::Apart(ringfire::open)),
 ];
 
 /// Typed rings carry one number at a time.
 pub fn takes_numbers(pattern: Pattern, size: usize) -> bool {
     size == size_of::<u64>() && pattern != Pattern::Batch
-}
-
-/// Something that is made of messages of a number of words known to the compiler.
-pub trait ForWords {
-    /// What is made.
-    type Made;
-
-    /// Makes it for messages of `W` words.
-    fn make<const W: usize>(self) -> Result<Self::Made>;
-}
-
-/// Makes what is made of messages of `size` bytes.
-pub fn for_size<M: ForWords>(size: usize, maker: M) -> Result<M::Made> {
-    match size {
-        8 => maker.make::<1>(),
-        64 => maker.make::<8>(),
-        248 => maker.make::<31>(),
-        1016 => maker.make::<127>(),
-        4088 => maker.make::<511>(),
-        65536 => maker.make::<8192>(),
-        _ => bail!("no queue is made for messages of {size} bytes"),
-    }
 }
 
 /// Two lines, one per direction.
@@ -168,198 +142,5 @@ impl Rx for TypedConsumer<u64> {
     #[inline(always)]
     fn recv(&mut self, check: &mut Check) -> Result<()> {
         check.take_number(*TypedConsumer::recv(self)?)
-    }
-}
-
-/// Messages up to this many words go through shaq by value; longer ones are written and read where they lie, since
-/// each move of a value would be a copy.
-const BY_VALUE: usize = 8;
-
-/// Opens shaq's queues.
-struct OpenShaq<'a>(&'a Ground);
-
-impl ForWords for OpenShaq<'_> {
-    type Made = Box<dyn Ends>;
-
-    fn make<const W: usize>(self) -> Result<Box<dyn Ends>> {
-        let ground = self.0;
-        let [towards, back] = ground.ways().map(|name| ground.file(&name));
-        let (towards, back) = (towards?, back?);
-        let bytes = shaq_spsc::minimum_file_size::<[u64; W]>(slots(ground.size));
-        let (tx, rx) = if ground.makes() {
-            // SAFETY: the file is new, so this is the one who initializes it and its only producer; an array of words
-            // means the same to all.
-            let tx = unsafe { shaq_spsc::Producer::<[u64; W]>::create(&towards, bytes) }?;
-            // SAFETY: likewise, and its only consumer.
-            let rx = unsafe { shaq_spsc::Consumer::<[u64; W]>::create(&back, bytes) }?;
-            (tx, rx)
-        } else {
-            // SAFETY: the other side is this queue's consumer and has made it for messages of this very length.
-            let tx = unsafe { shaq_spsc::Producer::<[u64; W]>::join(&towards) }?;
-            // SAFETY: likewise, as its producer.
-            let rx = unsafe { shaq_spsc::Consumer::<[u64; W]>::join(&back) }?;
-            (tx, rx)
-        };
-        Ok(Box::new(Duplex(Polled::new(tx), Polled::new(rx))))
-    }
-}
-
-/// Writes a message into a batch of shaq's, if there is room.
-#[inline(always)]
-fn write_shaq<const W: usize>(batch: &mut shaq_spsc::WriteBatch<'_, [u64; W]>, message: &[u64; W]) -> bool {
-    if W <= BY_VALUE {
-        return batch.try_write(*message).is_ok();
-    }
-    // SAFETY: the slot is written before anything else happens.
-    let Some(slot) = (unsafe { batch.try_as_mut() }) else { return false };
-    slot.write(*message);
-    true
-}
-
-impl<const W: usize> Offer for shaq_spsc::Producer<[u64; W]> {
-    #[inline(always)]
-    fn offer(&mut self, payload: &mut Payload, number: u64) -> Result<bool> {
-        if W <= BY_VALUE {
-            return Ok(self.try_write(*payload.value(number)).is_ok());
-        }
-        Ok(write_shaq(&mut self.write_batch(), payload.value(number)))
-    }
-
-    #[inline(always)]
-    fn offer_batch(&mut self, payload: &mut Payload, first: u64, count: u64) -> Result<u64> {
-        let mut batch = self.write_batch();
-        let mut sent = 0;
-        while sent < count && write_shaq(&mut batch, payload.value(first + sent)) {
-            sent += 1;
-        }
-        Ok(sent)
-    }
-}
-
-/// Checks up to `most` messages of shaq's, where they lie.
-#[inline(always)]
-fn read_shaq<const W: usize>(
-    rx: &mut shaq_spsc::Consumer<[u64; W]>,
-    check: &mut Check,
-    most: NonZeroUsize,
-) -> Result<bool> {
-    let Some(batch) = rx.try_reserve_read_batch(most) else { return Ok(false) };
-    batch.iter().try_for_each(|message| check.take_value(message))?;
-    Ok(true)
-}
-
-impl<const W: usize> Poll for shaq_spsc::Consumer<[u64; W]> {
-    #[inline(always)]
-    fn poll(&mut self, check: &mut Check) -> Result<bool> {
-        if W > BY_VALUE {
-            return read_shaq(self, check, NonZeroUsize::MIN);
-        }
-        let Some(message) = self.try_read() else { return Ok(false) };
-        check.take_value(&message)?;
-        Ok(true)
-    }
-
-    #[inline(always)]
-    fn poll_batch(&mut self, check: &mut Check) -> Result<bool> {
-        const MOST: NonZeroUsize = NonZeroUsize::new(BATCH as usize).expect("not zero");
-        read_shaq(self, check, MOST)
-    }
-}
-
-/// Opens ringfire's rings: with back-pressure, since by default they drop what nobody has read in time, and with one
-/// reader, so that a producer looks at one place for how far it may go. Its arena for longer messages has no
-/// back-pressure, so those are values, too.
-struct OpenRingfire<'a>(&'a Ground);
-
-/// A consumer of ringfire's, and where a batch lies.
-struct Ringfire<const W: usize> {
-    /// The consumer.
-    rx: RingConsumer<[u64; W]>,
-    /// What was received last.
-    batch: Vec<[u64; W]>,
-}
-
-impl ForWords for OpenRingfire<'_> {
-    type Made = Box<dyn Ends>;
-
-    fn make<const W: usize>(self) -> Result<Box<dyn Ends>> {
-        let ground = self.0;
-        let [towards, back] = ground.ways().map(|name| ground.path(&name));
-        // Only a producer can make a ring, so each side makes its own, and the first one finds the second's when
-        // the first message comes.
-        let tx = RingProducerBuilder::new(slots(ground.size) as u64)
-            .flow_control(FlowControl::LosslessBackpressure)
-            .max_readers(1)
-            .build::<[u64; W], _>(&towards)?;
-        let mut rx = Reader::<W> { path: back, open: None };
-        if !ground.makes() {
-            rx.attach()?;
-        }
-        Ok(Box::new(Duplex(Polled::new(tx), Polled::new(rx))))
-    }
-}
-
-/// The way back of ringfire: attached when it is there.
-struct Reader<const W: usize> {
-    /// Where.
-    path: std::path::PathBuf,
-    /// When attached.
-    open: Option<Ringfire<W>>,
-}
-
-impl<const W: usize> Reader<W> {
-    /// Attaches to the ring, which needs its name no longer.
-    fn attach(&mut self) -> Result<&mut Ringfire<W>> {
-        let rx = RingConsumer::builder().start_from_oldest().attach(&self.path)?;
-        fs::remove_file(&self.path).context("cannot remove a ring's name")?;
-        Ok(self.open.insert(Ringfire { rx, batch: vec![[0; W]; BATCH as usize] }))
-    }
-
-    /// The attached ring.
-    #[inline(always)]
-    fn ring(&mut self) -> Result<&mut Ringfire<W>> {
-        match self.open {
-            Some(ref mut ring) => Ok(ring),
-            None => self.attach(),
-        }
-    }
-}
-
-impl<const W: usize> Offer for RingProducer<[u64; W]> {
-    #[inline(always)]
-    fn offer(&mut self, payload: &mut Payload, number: u64) -> Result<bool> {
-        match self.try_push(payload.value(number)) {
-            Ok(()) => Ok(true),
-            Err(RingfireError::BackpressureBufferFull) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Waits in its own way if there is no room.
-    #[inline(always)]
-    fn offer_batch(&mut self, payload: &mut Payload, first: u64, count: u64) -> Result<u64> {
-        let messages = payload.values(first, count);
-        self.push_batch(messages);
-        Ok(messages.len() as u64)
-    }
-}
-
-impl<const W: usize> Poll for Reader<W> {
-    #[inline(always)]
-    fn poll(&mut self, check: &mut Check) -> Result<bool> {
-        match self.ring()?.rx.recv_status() {
-            RecvStatus::Ok(message) => check.take_value(&message)?,
-            RecvStatus::Empty => return Ok(false),
-            RecvStatus::Lapped { skipped, .. } => bail!("{skipped} messages were lost"),
-        }
-        Ok(true)
-    }
-
-    #[inline(always)]
-    fn poll_batch(&mut self, check: &mut Check) -> Result<bool> {
-        let ring = self.ring()?;
-        let received = ring.rx.recv_batch(&mut ring.batch);
-        ring.batch[..received].iter().try_for_each(|message| check.take_value(message))?;
-        Ok(received > 0)
     }
 }

@@ -81,8 +81,8 @@ pub fn map(file: &File, words: usize) -> Result<&'static [AtomicU64]> {
         .map_raw(file)
         .context("cannot map")?;
     let map = Box::leak(Box::new(map));
-    // SAFETY: the mapping is page aligned, readable, writable and `words` long, is never unmapped, and everybody who has
-    // it touches it through atomic words, or through ranges that the protocol of its user gives to one side.
+    // SAFETY: the mapping is page aligned, readable, writable and `words` long, is never unmapped, and everybody who
+    // has it touches it through atomic words, or through ranges that the protocol of its user gives to one side.
     Ok(unsafe { std::slice::from_raw_parts(map.as_ptr().cast(), words) })
 }
 

@@ -15,7 +15,7 @@
 //!      run          whose turn it is: plan, sample, report
 //!      pair         processes, orders, answers (control)
 //!      role         a process: one side, or both as threads
-//!      field        the rivals: apart (processes), together (threads); rivals/more adds to them
+//!      field        the rivals: apart (processes; shaq, ringfire), together (threads); rivals/more adds to them
 //!    traffic        loops, payload, meter (probe, barrier, clocks), ground (shared memory)
 //! ```
 
@@ -34,9 +34,12 @@ mod probe;
 #[path = "../../../cli/src/bench/record_ring.rs"]
 mod record_ring;
 mod report;
+mod ringfire;
 mod role;
 mod run;
 mod sample;
+mod shaq;
+pub mod sized;
 mod stop;
 mod together;
 pub mod traffic;

@@ -9,10 +9,11 @@ use ringway::Wait;
 use rtrb::chunks::ChunkError;
 use rtrb::{PopError, PushError};
 
-use super::apart::{ForWords, for_size, ring_options, takes_numbers};
+use super::apart::{ring_options, takes_numbers};
 use super::field::{Both, Duplex, Kind, Open, Rival};
 use super::payload::{Check, Payload};
 use super::plan::{BATCH, Pattern, slots};
+use super::sized::{ForWords, for_size};
 use super::traffic::{Offer, Poll, Polled, Rx, Tx};
 
 /// Everybody here.
