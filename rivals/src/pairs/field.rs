@@ -148,9 +148,9 @@ impl Field {
         self.rivals[number]
     }
 
-    /// A rival by its name.
-    pub fn find(&self, name: &str) -> Option<&'static Rival> {
-        self.rivals.iter().copied().find(|rival| rival.name == name)
+    /// A rival by its name, and its number.
+    pub fn find(&self, name: &str) -> Option<(usize, &'static Rival)> {
+        self.rivals.iter().copied().enumerate().find(|(_, rival)| rival.name == name)
     }
 
     /// The names of all.

@@ -77,7 +77,7 @@ impl Payload {
     /// When messages have another size.
     #[inline(always)]
     pub fn value<const W: usize>(&mut self, number: u64) -> &[u64; W] {
-        let Ok(message) = self.message(number).try_into() else { unreachable_size() };
+        let Ok(message) = self.message(number).try_into() else { other_size() };
         message
     }
 
@@ -92,7 +92,7 @@ impl Payload {
 
 /// A rival was opened for another size than its job's.
 #[cold]
-fn unreachable_size() -> ! {
+fn other_size() -> ! {
     panic!("a rival of another message size")
 }
 

@@ -14,22 +14,17 @@ use crate::sample::{Flaw, Regime, Spread};
 type Rounds = BTreeMap<usize, f64>;
 
 /// The rivals of one group in one regime, by their place in the field.
-type Group<'a> = BTreeMap<usize, (String, Rounds)>;
+type Group = BTreeMap<usize, Rounds>;
 
 /// Everything, as text.
 pub fn report(samples: &[Sample], field: &Field) -> String {
-    let mut groups: BTreeMap<(Pattern, usize, Regime), Group<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Pattern, usize, Regime), Group> = BTreeMap::new();
     let mut dropped: BTreeMap<&str, usize> = BTreeMap::new();
     for sample in samples {
         match sample.verdict {
             Ok(regime) => {
                 let group = groups.entry((sample.key.pattern, sample.key.size, regime)).or_default();
-                let Some((number, rival)) = field.present().find(|(_, rival)| rival.name == sample.rival)
-                else {
-                    continue;
-                };
-                let row = group.entry(number).or_insert_with(|| (rival.to_string(), Rounds::new()));
-                row.1.insert(sample.key.round, sample.ns);
+                group.entry(sample.number).or_default().insert(sample.key.round, sample.ns);
             }
             Err(flaw) => *dropped.entry(reason(flaw)).or_default() += 1,
         }
@@ -67,7 +62,7 @@ fn reason(flaw: Flaw) -> &'static str {
 }
 
 /// The table of one group.
-fn table(text: &mut String, pattern: Pattern, group: &Group<'_>, field: &Field) {
+fn table(text: &mut String, pattern: Pattern, group: &Group, field: &Field) {
     let rings: Vec<usize> = group.keys().copied().filter(|&number| field.get(number).is_ring()).collect();
     let round_trip = pattern == Pattern::RoundTrip;
     let _ = write!(text, "{:22}{:>24}{:>5}", "", if round_trip { "ns" } else { "million/s" }, "n");
@@ -75,12 +70,12 @@ fn table(text: &mut String, pattern: Pattern, group: &Group<'_>, field: &Field) 
         let _ = write!(text, "{:>18}", column(field.get(ring)));
     }
     text.push('\n');
-    for (number, (name, rounds)) in group {
+    for (number, rounds) in group {
         let figure = |ns: &f64| if round_trip { *ns } else { 1e3 / ns };
         let figures = Spread::of(rounds.values().map(figure).collect());
-        let _ = write!(text, "{name:22}{:>24}{:>5}", shown(figures), rounds.len());
+        let _ = write!(text, "{:22}{:>24}{:>5}", field.get(*number), shown(figures), rounds.len());
         for ring in &rings {
-            let ratios = group[ring].1.iter().filter_map(|(round, ns)| Some(rounds.get(round)? / ns));
+            let ratios = group[ring].iter().filter_map(|(round, ns)| Some(rounds.get(round)? / ns));
             let ratios = if ring == number { None } else { Spread::of(ratios.collect()) };
             let _ = write!(text, "{:>18}", shown(ratios));
         }

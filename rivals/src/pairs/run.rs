@@ -143,7 +143,7 @@ impl Run<'_> {
         let count = self.counts.get(&cell).copied().unwrap_or(FIRST_COUNT);
         let outcomes = self.take(pairs, cell, count, true)?;
         let key = Key { start, round: self.round, pattern, size };
-        let sample = Sample::new(key, self.field.get(rival), count, outcomes);
+        let sample = Sample::new(key, (rival, self.field.get(rival)), count, outcomes);
         let wall = Duration::from_nanos(sample.wall);
         self.counts.insert(cell, scaled(count, wall, self.agenda.sample, 2.0));
         if let Some(raw) = &mut self.raw {

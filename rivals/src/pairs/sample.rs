@@ -27,7 +27,10 @@ pub struct Sample {
     /// Where it belongs.
     #[serde(flatten)]
     pub key: Key,
-    /// What carried the messages.
+    /// What carried the messages: its number in the field.
+    #[serde(skip)]
+    pub number: usize,
+    /// Its name.
     pub rival: &'static str,
     /// Where its users were.
     pub place: Place,
@@ -47,13 +50,14 @@ pub struct Sample {
 
 impl Sample {
     /// A sample out of what both sides measured.
-    pub fn new(key: Key, rival: &Rival, count: u64, sides: [Outcome; 2]) -> Self {
+    pub fn new(key: Key, (number, rival): (usize, &Rival), count: u64, sides: [Outcome; 2]) -> Self {
         let [sender, receiver] = sides;
         let end = if key.pattern == Pattern::RoundTrip { sender.end } else { receiver.end };
         let wall = end.saturating_sub(sender.start);
         let lost = !rival.sleeps && sides.iter().any(lost_core);
         Self {
             key,
+            number,
             rival: rival.name,
             place: rival.place(),
             verdict: if lost { Err(Flaw::CoreLost) } else { classify(sender.probe) },
@@ -79,7 +83,8 @@ mod tests {
     fn sample(pattern: Pattern, cpu: u64) -> Sample {
         let sender = Outcome { start: 100, end: 150, cpu: 50, probe: [90.0, 92.0] };
         let receiver = Outcome { start: 90, end: 300, cpu, ..Outcome::default() };
-        let rival = Field::new(&[]).find("ringway").expect("in the field");
+        let field = Field::new(&[]);
+        let rival = field.find("ringway").expect("in the field");
         Sample::new(Key { start: 0, round: 0, pattern, size: 8 }, rival, 10, [sender, receiver])
     }
 
