@@ -33,12 +33,15 @@ pub struct Local<const W: usize> {
     array: Arc<ArrayQueue<[u64; W]>>,
     /// crossbeam's channel.
     channel: (Sender<[u64; W]>, Receiver<[u64; W]>),
+    /// kanal's.
+    kanal: (kanal::Sender<[u64; W]>, kanal::Receiver<[u64; W]>),
 }
 
 impl<const W: usize> Local<W> {
     /// New ones.
     fn new() -> Self {
-        Self { array: Arc::new(ArrayQueue::new(SLOTS)), channel: bounded(SLOTS) }
+        let array = Arc::new(ArrayQueue::new(SLOTS));
+        Self { array, channel: bounded(SLOTS), kanal: kanal::bounded(SLOTS) }
     }
 }
 
@@ -135,6 +138,7 @@ impl<const W: usize> Desk for Ends<W> {
     fn run(&mut self, worker: &Worker, job: Job) -> Result<Outcome> {
         let Self { ring, fit, shaq, local } = self;
         let (sender, receiver) = &mut local.channel;
+        let (kanal_tx, kanal_rx) = &mut local.kanal;
         match job.queue {
             Queue::Ring => {
                 worker.measure::<W>(job, ring.tx.as_mut().map(Single), ring.rx.as_mut().map(Single))
@@ -159,6 +163,8 @@ impl<const W: usize> Desk for Ends<W> {
             Queue::Array => worker.measure(job, Some(&*local.array), Some(&*local.array)),
             Queue::Channel => worker.measure(job, Some(Single(sender)), Some(Single(receiver))),
             Queue::ChannelBlocking => worker.measure(job, Some(Blocking(sender)), Some(Blocking(receiver))),
+            Queue::Kanal => worker.measure(job, Some(Single(kanal_tx)), Some(Single(kanal_rx))),
+            Queue::KanalBlocking => worker.measure(job, Some(Blocking(kanal_tx)), Some(Blocking(kanal_rx))),
         }
     }
 }

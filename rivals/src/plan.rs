@@ -42,12 +42,16 @@ pub enum Queue {
     Channel,
     /// crossbeam_channel::bounded, send and recv that wait in their own way
     ChannelBlocking,
+    /// kanal::bounded: try_send, try_recv
+    Kanal,
+    /// kanal::bounded, send and recv that wait in their own way
+    KanalBlocking,
 }
 
 impl Queue {
     /// Does a call wait in the queue's own way?
     pub fn blocks(self) -> bool {
-        matches!(self, Self::RingBlocking | Self::ChannelBlocking)
+        matches!(self, Self::RingBlocking | Self::ChannelBlocking | Self::KanalBlocking)
     }
 
     /// Is it this project's?
@@ -68,6 +72,8 @@ impl Queue {
             Self::Array => "ArrayQueue",
             Self::Channel => "channel",
             Self::ChannelBlocking => "channel, blocking",
+            Self::Kanal => "kanal",
+            Self::KanalBlocking => "kanal, blocking",
         }
     }
 }
@@ -153,11 +159,24 @@ pub fn rivals(crowd: Crowd, asked: &[Queue]) -> Vec<Rival> {
     use Place::{Processes, Threads};
     use Queue::*;
     let all: &[(Place, &[Queue])] = if crowd == Crowd::ALONE {
-        &[(Threads, &[Ring, RingFit, Shaq, Bare, Array, Channel])]
+        &[(Threads, &[Ring, RingFit, Shaq, Bare, Array, Channel, Kanal])]
     } else {
         &[
             (Processes, &[Ring, RingFit, RingBatch, RingBlocking, Shaq, ShaqBatch, Bare]),
-            (Threads, &[Ring, RingFit, RingBatch, RingBlocking, Array, Channel, ChannelBlocking]),
+            (
+                Threads,
+                &[
+                    Ring,
+                    RingFit,
+                    RingBatch,
+                    RingBlocking,
+                    Array,
+                    Channel,
+                    ChannelBlocking,
+                    Kanal,
+                    KanalBlocking,
+                ],
+            ),
         ]
     };
     let rivals =
@@ -180,7 +199,7 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_is_measured() {
         let all = rivals("1x1".parse().expect("a crowd"), &[]);
-        assert_eq!(all.len(), 14);
+        assert_eq!(all.len(), 16);
         let some = rivals("1x1".parse().expect("a crowd"), &[Queue::Ring, Queue::Bare]);
         assert_eq!(some.len(), 3);
     }

@@ -221,6 +221,38 @@ impl<const W: usize> Rx<W> for Blocking<'_, crossbeam_channel::Receiver<[u64; W]
     }
 }
 
+impl<const W: usize> Tx<W> for Single<'_, kanal::Sender<[u64; W]>> {
+    #[inline(always)]
+    fn send(&mut self, source: &Source<W>) -> Result<usize> {
+        Ok(usize::from(self.0.try_send(*source.next())?))
+    }
+}
+
+impl<const W: usize> Rx<W> for Single<'_, kanal::Receiver<[u64; W]>> {
+    #[inline(always)]
+    fn recv(&mut self, mut take: impl FnMut(&[u64; W])) -> Result<usize> {
+        let Some(message) = self.0.try_recv()? else { return Ok(0) };
+        take(&message);
+        Ok(1)
+    }
+}
+
+impl<const W: usize> Tx<W> for Blocking<'_, kanal::Sender<[u64; W]>> {
+    #[inline(always)]
+    fn send(&mut self, source: &Source<W>) -> Result<usize> {
+        self.0.send(*source.next())?;
+        Ok(1)
+    }
+}
+
+impl<const W: usize> Rx<W> for Blocking<'_, kanal::Receiver<[u64; W]>> {
+    #[inline(always)]
+    fn recv(&mut self, mut take: impl FnMut(&[u64; W])) -> Result<usize> {
+        take(&self.0.recv()?);
+        Ok(1)
+    }
+}
+
 /// Makes the queue of shaq in an empty memory file that nobody else has yet.
 pub fn make_shaq<const W: usize>(file: &std::fs::File) -> Result<()> {
     let bytes = shaq::mpmc::minimum_file_size::<[u64; W]>(crate::plan::SLOTS);

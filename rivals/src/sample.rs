@@ -20,7 +20,7 @@ const FAR: f64 = 1000.0;
 const DISAGREEMENT: f64 = 0.3;
 
 /// The share of a core's time that others may take.
-const OFF_CORE: f64 = 0.1;
+pub const OFF_CORE: f64 = 0.1;
 
 /// How far apart the two cores are. Virtual machines change between these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -58,7 +58,7 @@ fn regime(probe: f64) -> Option<Regime> {
 }
 
 /// The regime of a sample between two probes.
-fn classify([before, after]: [f64; 2]) -> Result<Regime, Flaw> {
+pub fn classify([before, after]: [f64; 2]) -> Result<Regime, Flaw> {
     let apart = (before - after).abs() > DISAGREEMENT * before.min(after);
     match (regime(before), regime(after)) {
         (Some(one), Some(other)) if one == other && !apart => Ok(one),

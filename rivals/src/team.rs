@@ -1,27 +1,17 @@
 //! A team of workers as the coordinator sees it: its hosts, and the queues made for it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::control::{Answer, Job, Order, Outcome, Part, Prepared, Report, Seat, Setup};
 use crate::ends::{Locals, ring_options};
+use crate::hosts::Hosts;
 use crate::plan::{Crowd, Place};
 use crate::run::Agenda;
 use crate::stage;
-
-/// How long a team may take over an order.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How long a host may take to leave after its input ended.
-const FAREWELL: Duration = Duration::from_millis(500);
 
 /// A running team. Dropping it ends its processes and removes its rings.
 pub struct Team {
@@ -30,11 +20,7 @@ pub struct Team {
     /// Where they are.
     pub place: Place,
     /// The processes.
-    hosts: Vec<Child>,
-    /// Their standard inputs.
-    inputs: Vec<ChildStdin>,
-    /// What they say; `None`: one has ended.
-    heard: Receiver<Option<String>>,
+    hosts: Hosts,
     /// The queues made for them, with the files that they inherit.
     sizes: Vec<(Prepared, File)>,
     /// Number of the last job.
@@ -56,9 +42,7 @@ impl Team {
     /// Starts a team of `agenda`.
     pub fn start(crowd: Crowd, place: Place, agenda: &Agenda) -> Result<Self> {
         let Agenda { sizes, cores, pauses, .. } = agenda;
-        let (tell, heard) = mpsc::channel();
-        let (hosts, inputs) = (Vec::new(), Vec::new());
-        let mut team = Self { crowd, place, hosts, inputs, heard, sizes: Vec::new(), last_job: 0 };
+        let mut team = Self { crowd, place, hosts: Hosts::new(), sizes: Vec::new(), last_job: 0 };
         for &size in sizes {
             team.prepare(size)?;
         }
@@ -66,11 +50,11 @@ impl Team {
         let seats = seats(crowd, *cores);
         let per_host = if place == Place::Threads { seats.len() } else { 1 };
         for seats in seats.chunks(per_host) {
-            team.spawn(&tell)?;
+            team.hosts.spawn("host")?;
             let sizes = team.sizes.iter().map(|(prepared, _)| prepared.clone()).collect();
             let stage = stage.as_raw_fd();
             let setup = Setup { seats: seats.to_vec(), crowd, place, pauses: *pauses, stage, sizes };
-            team.tell(team.hosts.len() - 1, &Order::Setup(setup))?;
+            team.hosts.tell(team.hosts.len() - 1, &Order::Setup(setup))?;
         }
         team.hear(seats.len())?;
         team.unlink_rings();
@@ -93,19 +77,6 @@ impl Team {
         Ok(())
     }
 
-    /// Starts one host and a thread that listens to it.
-    fn spawn(&mut self, tell: &Sender<Option<String>>) -> Result<()> {
-        let mut command = Command::new("/proc/self/exe");
-        let mut host = command.arg("host").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (input, output) = (host.stdin.take(), host.stdout.take());
-        self.hosts.push(host);
-        self.inputs.push(input.context("a host without input")?);
-        let output = output.context("a host without output")?;
-        let tell = tell.clone();
-        thread::spawn(move || listen(output, &tell));
-        Ok(())
-    }
-
     /// Removes the names of the rings: once everybody is attached nothing can be left behind.
     fn unlink_rings(&self) {
         for (prepared, _) in &self.sizes {
@@ -124,7 +95,7 @@ impl Team {
         for host in 0..self.hosts.len() {
             // Only the first producer and the first consumer take part.
             if self.place == Place::Threads || host == 0 || host == self.crowd.producers {
-                self.tell(host, &Order::Probe)?;
+                self.hosts.tell(host, &Order::Probe)?;
             }
         }
         let answers = self.hear(2)?;
@@ -139,7 +110,7 @@ impl Team {
         self.last_job += 1;
         let job = Job { id: self.last_job, ..job };
         for host in 0..self.hosts.len() {
-            self.tell(host, &Order::Run(job))?;
+            self.hosts.tell(host, &Order::Run(job))?;
         }
         let workers = (self.crowd.producers + self.crowd.consumers).max(1);
         let answers = self.hear(workers)?;
@@ -151,60 +122,20 @@ impl Team {
         answers.into_iter().map(outcome).collect()
     }
 
-    /// Writes an order to a host.
-    fn tell(&mut self, host: usize, order: &Order) -> Result<()> {
-        let mut line = serde_json::to_string(order)?;
-        line.push('\n');
-        self.inputs[host].write_all(line.as_bytes()).context("a host is gone")
-    }
-
     /// So many answers, each with its worker.
-    fn hear(&mut self, answers: usize) -> Result<Vec<(usize, Answer)>> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut heard = Vec::new();
-        while heard.len() < answers {
-            match self.heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Some(line)) => {
-                    let Report { worker, answer } = serde_json::from_str(&line)?;
-                    if let Answer::Failed(error) = answer {
-                        bail!("worker {worker} failed: {error}");
-                    }
-                    heard.push((worker, answer));
-                }
-                Ok(None) => bail!("a host died"),
-                Err(RecvTimeoutError::Timeout) => bail!("no answer within {PATIENCE:?}"),
-                Err(RecvTimeoutError::Disconnected) => bail!("all hosts are gone"),
-            }
-        }
-        Ok(heard)
+    fn hear(&self, answers: usize) -> Result<Vec<(usize, Answer)>> {
+        let heard = self.hosts.hear(answers)?.into_iter().map(|Report { worker, answer }| match answer {
+            Answer::Failed(error) => bail!("worker {worker} failed: {error}"),
+            answer => Ok((worker, answer)),
+        });
+        heard.collect()
     }
 }
 
 impl Drop for Team {
     fn drop(&mut self) {
-        self.inputs.clear();
-        let deadline = Instant::now() + FAREWELL;
-        for host in &mut self.hosts {
-            while matches!(host.try_wait(), Ok(None)) && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(1));
-            }
-            // Both fail only if the process is gone already.
-            let _ = host.kill();
-            let _ = host.wait();
-        }
         self.unlink_rings();
     }
-}
-
-/// Passes on the lines of a host, and its end.
-fn listen(output: ChildStdout, tell: &Sender<Option<String>>) {
-    for line in BufReader::new(output).lines().map_while(|line| line.ok()) {
-        if tell.send(Some(line)).is_err() {
-            return;
-        }
-    }
-    // Fails only if the team was dropped meanwhile.
-    let _ = tell.send(None);
 }
 
 #[cfg(test)]

@@ -53,10 +53,7 @@ pub trait Desk: Send {
 impl Worker {
     /// A worker in the thread that calls this.
     pub fn new(seat: Seat, setup: &Setup, stage: Arc<Stage>) -> Result<Self> {
-        let mut set = CpuSet::new();
-        set.set(seat.core).with_context(|| format!("no core {}", seat.core))?;
-        sched_setaffinity(Pid::from_raw(0), &set)
-            .with_context(|| format!("cannot pin to core {}", seat.core))?;
+        pin(seat.core)?;
         Ok(Self { seat, crowd: setup.crowd, stage, pauses: setup.pauses.max(1), ball: 0 })
     }
 
@@ -233,8 +230,15 @@ impl Patience {
     }
 }
 
+/// Pins the thread that calls this to a core.
+pub fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core).with_context(|| format!("no core {core}"))?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot pin to core {core}"))
+}
+
 /// The monotonic clock, the same in every process, and this thread's CPU time, nanoseconds.
-fn clocks() -> Result<(u64, u64)> {
+pub fn clocks() -> Result<(u64, u64)> {
     let read = |clock| clock_gettime(clock).map(|time| time.num_nanoseconds() as u64);
     let clocks =
         read(ClockId::CLOCK_MONOTONIC).and_then(|now| Ok((now, read(ClockId::CLOCK_THREAD_CPUTIME_ID)?)));
