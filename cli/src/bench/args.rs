@@ -89,7 +89,7 @@ pub struct BenchArgs {
     /// Rounds of each process start (default: as many as there is time for)
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     pub rounds: Option<usize>,
-    /// Seconds for the whole run (default: 55 with --quick, 1740 with --full)
+    /// Seconds for the whole run (default: 48 with --quick, 1740 with --full)
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<f64>,
     /// How often both processes are started anew: some behaviour of a stream is settled at its start (default: 3 with --quick,

@@ -35,10 +35,10 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Time that a run takes.
+    /// Time that a run takes, but for what studies that are under way need to end.
     pub fn budget(self) -> Duration {
         match self {
-            Self::Quick => Duration::from_secs(55),
+            Self::Quick => Duration::from_secs(48),
             Self::Full => Duration::from_mins(29),
         }
     }
