@@ -1,8 +1,6 @@
 //! The coordinator: starts the pairs, decides which sample comes next, keeps the results.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -63,10 +61,8 @@ pub struct Run<'a> {
     agenda: &'a Agenda,
     /// Messages of the next sample of each cell.
     counts: HashMap<Entry, u64>,
-    /// What was measured.
-    samples: Vec<Sample>,
-    /// Where raw samples go.
-    raw: Option<BufWriter<File>>,
+    /// Where samples go.
+    record: &'a mut dyn FnMut(Sample) -> Result<()>,
     /// What a person sees meanwhile.
     bar: ProgressBar,
     /// When it began.
@@ -75,28 +71,19 @@ pub struct Run<'a> {
     groups_done: usize,
 }
 
-/// Runs the agenda: every sample taken.
-pub fn run(agenda: &Agenda, raw: Option<File>) -> Result<Vec<Sample>> {
+/// Runs the agenda and passes every sample on.
+pub fn run(agenda: &Agenda, record: &mut dyn FnMut(Sample) -> Result<()>) -> Result<()> {
     let bar = ProgressBar::new(1000);
     bar.set_style(ProgressStyle::with_template("{bar:32} {percent:>3}% {elapsed} {msg}")?);
-    let raw = raw.map(BufWriter::new);
-    let mut run = Run {
-        agenda,
-        counts: HashMap::new(),
-        samples: Vec::new(),
-        raw,
-        bar,
-        began: Instant::now(),
-        groups_done: 0,
-    };
+    let mut run = Run { agenda, counts: HashMap::new(), record, bar, began: Instant::now(), groups_done: 0 };
     for start in 0..agenda.starts {
+        if start > 0 && matches!(agenda.limit, Limit::Time(budget) if run.began.elapsed() >= budget) {
+            break;
+        }
         run.start(start)?;
     }
     run.bar.finish_and_clear();
-    if let Some(raw) = &mut run.raw {
-        raw.flush().context("cannot write the raw samples")?;
-    }
-    Ok(run.samples)
+    Ok(())
 }
 
 impl Run<'_> {
@@ -204,13 +191,7 @@ impl Run<'_> {
         let probe = self.agenda.conditions.cores.is_some() && !pattern.shares_core();
         let (wall, outcomes) = self.take(pair, entry, count, probe)?;
         self.counts.insert(entry, scaled(count, wall, self.aim(entry), 2.0).max(self.fewest(entry)));
-        let sample = Sample::new(Key { start, round, build, mechanism, pattern, size }, count, outcomes);
-        if let Some(raw) = &mut self.raw {
-            serde_json::to_writer(&mut *raw, &sample)?;
-            raw.write_all(b"\n").context("cannot write the raw samples")?;
-        }
-        self.samples.push(sample);
-        Ok(())
+        (self.record)(Sample::new(Key { start, round, build, mechanism, pattern, size }, count, outcomes))
     }
 
     /// Has a pair take one sample: how long it took, and what both sides measured.

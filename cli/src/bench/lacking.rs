@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::plan::{Group, Mechanism};
 use super::system_v::Objects;
 use super::{ends, memory, message_queue, python};
 
 /// A mechanism that was asked for and could not be measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Which.
     pub mechanism: Mechanism,

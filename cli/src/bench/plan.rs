@@ -14,11 +14,61 @@ use super::{message_queue, packets, splice, system_v, udp};
 /// Messages that a batch publishes together.
 pub const BATCH: u64 = 32;
 
-/// Message sizes of a default run, bytes.
-const DEFAULT_SIZES: [usize; 10] = [8, 48, 56, 64, 120, 248, 504, 1016, 4088, 65536];
+/// Message sizes of a quick run, bytes.
+const QUICK_SIZES: [usize; 5] = [8, 64, 504, 4088, 65536];
 
-/// Message sizes of a default run's wake-ups, bytes: a few cache lines are nothing beside a sleep.
+/// Message sizes of a full run, bytes, as far as they fit the rings.
+const FULL_SIZES: [usize; 16] =
+    [8, 16, 48, 56, 64, 120, 248, 504, 1016, 2040, 4088, 16376, 65536, 262_144, 1 << 20, 16 << 20];
+
+/// Message sizes of wake-ups, bytes: a few cache lines are nothing beside a sleep.
 const WAKE_SIZES: [usize; 2] = [8, 64];
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// The most telling mechanisms and sizes, within a minute
+    Quick,
+    /// Everything, within half an hour
+    Full,
+}
+
+impl Preset {
+    /// Time that a run takes, but for what studies that are under way need to end.
+    pub fn budget(self) -> Duration {
+        match self {
+            Self::Quick => Duration::from_secs(48),
+            Self::Full => Duration::from_mins(29),
+        }
+    }
+
+    /// How often processes are started anew.
+    pub fn starts(self) -> usize {
+        match self {
+            Self::Quick => 3,
+            Self::Full => 10,
+        }
+    }
+
+    /// Capacity of the rings, bytes: a full run's take messages of 1 MiB.
+    pub fn ring_bytes(self) -> usize {
+        match self {
+            Self::Quick => 1 << 20,
+            Self::Full => 4 << 20,
+        }
+    }
+
+    /// The sizes measured with `pattern`.
+    fn sizes(self, pattern: Pattern) -> &'static [usize] {
+        match self {
+            Self::Quick if pattern.is_wake() => &WAKE_SIZES[..1],
+            Self::Full if pattern.is_wake() => &WAKE_SIZES,
+            Self::Quick => &QUICK_SIZES,
+            Self::Full => &FULL_SIZES,
+        }
+    }
+}
 
 /// Messages larger than this are a bulk transfer: measured one way only.
 const LARGEST_ROUND_TRIP: usize = 16 << 10;
@@ -338,11 +388,6 @@ impl Pattern {
                 Self::Batch => (size + 8) * BATCH as usize <= ring_bytes / 2,
             }
     }
-
-    /// The sizes of a default run.
-    fn default_sizes(self) -> &'static [usize] {
-        if self.is_wake() { &WAKE_SIZES } else { &DEFAULT_SIZES }
-    }
 }
 
 /// Whether a ring of `ring_bytes` takes messages of `size` bytes.
@@ -364,11 +409,13 @@ pub struct Group {
 /// What a run was asked to measure.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
-    /// Payload sizes, bytes; empty means each pattern's default.
+    /// What is measured of that which was not asked for by name.
+    pub preset: Preset,
+    /// Payload sizes, bytes; empty means the preset's.
     pub sizes: &'a [usize],
     /// Patterns; empty means all.
     pub patterns: &'a [Pattern],
-    /// Mechanisms beside the yardsticks; empty means all.
+    /// Mechanisms beside the yardsticks; empty means the preset's.
     pub mechanisms: &'a [Mechanism],
     /// Capacity of the rings, bytes.
     pub ring_bytes: usize,
@@ -386,7 +433,8 @@ pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
         if !possible || !wanted(selection.patterns, pattern) {
             continue;
         }
-        let sizes = if selection.sizes.is_empty() { pattern.default_sizes() } else { selection.sizes };
+        let sizes =
+            if selection.sizes.is_empty() { selection.preset.sizes(pattern) } else { selection.sizes };
         for &size in sizes.iter().filter(|&&size| pattern.carries(size, selection.ring_bytes)) {
             let mechanisms = rivals(selection, pattern, size);
             if mechanisms.iter().any(|mechanism| !mechanism.is_reference())
@@ -401,7 +449,11 @@ pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
 
 /// The mechanisms of one group.
 fn rivals(selection: &Selection<'_>, pattern: Pattern, size: usize) -> Vec<Mechanism> {
-    let asked = |mechanism: Mechanism| mechanism.is_reference() || wanted(selection.mechanisms, mechanism);
+    let asked = |mechanism: Mechanism| match selection.mechanisms {
+        _ if mechanism.is_reference() => true,
+        [] => selection.preset == Preset::Full || mechanism.is_quick(),
+        asked => asked.contains(&mechanism),
+    };
     let exists = |mechanism: Mechanism| !selection.lacking.contains(&mechanism);
     let possible = |mechanism: Mechanism| {
         mechanism.takes(pattern, size) && exists(mechanism) && (selection.two_cores || !mechanism.spins())
@@ -423,6 +475,7 @@ mod tests {
     use super::*;
 
     const ALL: Selection<'static> = Selection {
+        preset: Preset::Full,
         sizes: &[],
         patterns: &[],
         mechanisms: &[],
@@ -444,6 +497,27 @@ mod tests {
         let bulk: Vec<_> = groups(&ALL).into_iter().filter(|group| group.size == 65536).collect();
         assert_eq!(bulk.len(), 1);
         assert_eq!(bulk[0].pattern, Pattern::Single);
+    }
+
+    #[test]
+    fn a_full_run_has_all_that_a_quick_one_has_and_more() {
+        let cells = |preset| {
+            let groups = groups(&Selection { preset, ..ALL }).into_iter();
+            groups
+                .flat_map(|g| g.mechanisms.into_iter().map(move |m| (g.pattern, g.size, m)))
+                .collect::<Vec<_>>()
+        };
+        let (quick, full) = (cells(Preset::Quick), cells(Preset::Full));
+        assert!(quick.iter().all(|cell| full.contains(cell)), "a quick run can be compared with a full one");
+        assert!(quick.len() * 2 < full.len(), "{} of {}", quick.len(), full.len());
+    }
+
+    #[test]
+    fn the_largest_messages_come_with_rings_that_take_them() {
+        let largest =
+            |ring_bytes| groups(&Selection { ring_bytes, ..ALL }).iter().map(|group| group.size).max();
+        assert_eq!(largest(Preset::Full.ring_bytes()), Some(1 << 20));
+        assert_eq!(largest(64 << 20), Some(16 << 20));
     }
 
     #[test]

@@ -3,17 +3,22 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::compare::Comparison;
 use super::control::Tuning;
 use super::lacking::LeftOut;
 use super::machine::Machine;
-use super::plan::{Mechanism, Pattern};
+use super::plan::{Mechanism, Pattern, Preset};
+use super::record::Recording;
 use super::sample::{Build, Flaw, Key, Latency, Regime, Sample, Spread, ratio, sleeps};
+use super::studies::Study;
 
 /// How the run was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conditions {
+    /// What was measured of that which was not asked for by name.
+    pub preset: Preset,
     /// Capacity of every ring and of the yardsticks' areas, bytes.
     pub ring_bytes: usize,
     /// How the rings' consumers poll.
@@ -27,9 +32,25 @@ pub struct Conditions {
     /// Mechanisms that were asked for and that this system does not have.
     pub left_out: Vec<LeftOut>,
     /// What was run before and not counted.
-    pub warm_up: &'static str,
+    pub warm_up: String,
     /// The build compared with.
     pub against: Option<String>,
+}
+
+impl Conditions {
+    /// What differs between two runs, but for how long they took: what it is about, here and there.
+    pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
+        let facts = |conditions: &Self| {
+            [
+                ("ring size", conditions.ring_bytes.to_string()),
+                ("tuning", format!("{:?}", conditions.tune).to_lowercase()),
+                ("sample length", format!("{} s", conditions.sample_seconds)),
+                ("rest before a wake-up", format!("{} s", conditions.rest_seconds)),
+            ]
+        };
+        let pairs = facts(self).into_iter().zip(facts(other));
+        pairs.filter(|(a, b)| a.1 != b.1).map(|((about, here), (_, there))| (about, here, there)).collect()
+    }
 }
 
 /// Everything a run found.
@@ -43,14 +64,44 @@ pub struct Report {
     pub samples: usize,
     /// Of these, not counted.
     pub dropped: Dropped,
-    /// Seconds the run took.
-    pub seconds: f64,
+    /// Version of the ringway that measured.
+    pub version: String,
+    /// When the run began, seconds since 1970.
+    pub date: u64,
+    /// Seconds the run took; `None` if it was interrupted.
+    pub seconds: Option<f64>,
     /// Probe results per regime, nanoseconds per round trip.
     pub probes: BTreeMap<Regime, Spread>,
     /// The figures.
     pub cells: Vec<Cell>,
     /// What has no figures, or fewer, since messages that were to wake their receivers found them awake.
     pub awake: Vec<Awake>,
+    /// The samples of the studies.
+    pub studies: Vec<Study>,
+    /// What changed since another run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+}
+
+impl Report {
+    /// Sums a run up.
+    pub fn of(recording: &Recording) -> Result<Self> {
+        let (run, pairs) = (&recording.run, &recording.pairs);
+        Ok(Self {
+            machine: run.machine.clone(),
+            conditions: run.conditions.clone(),
+            samples: pairs.len(),
+            dropped: Dropped::count(pairs),
+            version: run.version.clone(),
+            date: run.date,
+            seconds: recording.end.map(|end| end.seconds),
+            probes: probes(pairs),
+            cells: cells(pairs)?,
+            awake: awake(pairs),
+            studies: recording.studies.clone(),
+            comparison: None,
+        })
+    }
 }
 
 /// Samples that do not count.

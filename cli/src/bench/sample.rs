@@ -78,7 +78,7 @@ impl Regime {
 }
 
 /// Why a sample does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flaw {
     /// The probes before and after are of different regimes or too far apart
@@ -126,7 +126,7 @@ pub fn histogram() -> Result<Histogram<u64>> {
 }
 
 /// Which build's roles took a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Build {
     /// The build that runs the bench
@@ -136,7 +136,7 @@ pub enum Build {
 }
 
 /// Where a sample belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// Process start it was taken in, from 0.
     pub start: usize,
@@ -153,7 +153,7 @@ pub struct Key {
 }
 
 /// One sample.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// Where it belongs.
     #[serde(flatten)]
@@ -177,7 +177,7 @@ pub struct Sample {
     /// Half the round trips that were timed one by one took at most so long, nanoseconds.
     pub p50: Option<u64>,
     /// Single round trips: nanoseconds, and how many took so long.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub latency: Vec<(u64, u64)>,
 }
 
@@ -225,6 +225,10 @@ pub struct Spread {
     pub median: f64,
     /// A tenth of the values lie below.
     pub p10: f64,
+    /// A quarter of the values lie below.
+    pub p25: f64,
+    /// A quarter of the values lie above.
+    pub p75: f64,
     /// A tenth of the values lie above.
     pub p90: f64,
     /// How many values there are.
@@ -238,8 +242,8 @@ impl Spread {
             return None;
         }
         values.sort_by(f64::total_cmp);
-        let [p10, median, p90] = [0.1, 0.5, 0.9].map(|share| quantile(&values, share));
-        Some(Self { median, p10, p90, values: values.len() })
+        let [p10, p25, median, p75, p90] = [0.1, 0.25, 0.5, 0.75, 0.9].map(|share| quantile(&values, share));
+        Some(Self { median, p10, p25, p75, p90, values: values.len() })
     }
 }
 
@@ -253,11 +257,17 @@ fn quantile(values: &[f64], share: f64) -> f64 {
 
 /// The value in the middle of `counted` values, each with how many there are, in order.
 fn median(counted: &[(u64, u64)]) -> Option<u64> {
+    quantile_of_counted(counted, 0.5)
+}
+
+/// The value that `share` of the `counted` values, which are in order, do not exceed.
+pub fn quantile_of_counted(counted: &[(u64, u64)], share: f64) -> Option<u64> {
     let total: u64 = counted.iter().map(|(_, count)| count).sum();
+    let wanted = share * total as f64;
     let mut below = 0;
     let mut found = counted.iter().skip_while(|(_, count)| {
         below += count;
-        2 * below < total
+        (below as f64) < wanted
     });
     found.next().map(|(value, _)| *value)
 }

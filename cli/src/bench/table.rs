@@ -10,9 +10,11 @@ use comfy_table::TableComponent::{
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use super::compare::Comparison;
 use super::plan::{Mechanism, Pattern};
 use super::report::{Cell, Cpu, Report};
 use super::sample::{Build, Regime};
+use super::studies;
 
 /// Messages from this size on are shown as bytes per second.
 const BULK: usize = 16 << 10;
@@ -37,6 +39,8 @@ pub fn render(report: &Report) -> String {
         text.push_str(&wake_ups(&wakes));
     }
     text.push_str(&awake(report));
+    text.push_str(&studies::render(&report.studies));
+    text.push_str(&report.comparison.as_ref().map_or(String::new(), Comparison::render));
     text
 }
 
@@ -108,19 +112,21 @@ fn head(report: &Report) -> String {
         }
         None => "two processes on one core, not pinned: mechanisms that spin are left out".to_owned(),
     };
-    let kind = if machine.virtual_machine { "virtual machine" } else { "bare metal" };
-    let mut text = format!("{}, {}, {kind}", machine.processor, plural(machine.cores, "core"));
-    let _ = writeln!(text, ", Linux {}\n{pinned}", machine.kernel);
+    let mut text = String::new();
+    for (about, fact) in machine.facts() {
+        let _ = writeln!(text, "{about}: {fact}");
+    }
+    let _ = writeln!(text, "{pinned}");
     let _ = writeln!(
         text,
-        "rings of {}, {} (dropped: {} whose probes disagree, {} that lost a core, {} not asleep), {}, {:.0} s",
+        "rings of {}, {} (dropped: {} whose probes disagree, {} that lost a core, {} not asleep), {}, {}",
         bytesize::ByteSize(conditions.ring_bytes as u64),
         plural(report.samples, "sample"),
         report.dropped.probes_disagree,
         report.dropped.core_lost,
         report.dropped.awake,
         plural(conditions.starts, "process start"),
-        report.seconds,
+        report.seconds.map_or("interrupted".to_owned(), |seconds| format!("{seconds:.0} s")),
     );
     let _ = writeln!(text, "warm-up: {}", conditions.warm_up);
     let _ = writeln!(
@@ -177,7 +183,7 @@ pub fn table(header: Vec<String>) -> Table {
 }
 
 /// What a row is called.
-fn name(mechanism: Mechanism, build: Build) -> String {
+pub fn name(mechanism: Mechanism, build: Build) -> String {
     let other = if build == Build::Other { " (other)" } else { "" };
     format!("{}{other}", mechanism.label())
 }

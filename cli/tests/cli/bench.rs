@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{LIMIT, assert_exit, ringway, text};
+use crate::common::{LIMIT, assert_exit, assert_says, ringway, text};
 
 /// Mechanisms that a system may be without, or that are measured with a few sizes only.
 const FURTHER: [&str; 21] = [
@@ -34,6 +35,8 @@ const FURTHER: [&str; 21] = [
     "python-queue",
     "python-memory",
 ];
+/// A raw file with made-up figures of every kind.
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bench-sample.jsonl");
 
 /// Runs every wake-up of eight bytes briefly.
 fn wake_ups(options: &[&str]) -> Vec<u8> {
@@ -134,4 +137,114 @@ fn nothing_of_system_v_is_left_when_the_bench_is_killed() {
     let (keeper, segments) = kept.expect("a keeper with a segment");
     assert_eq!(segments, 1);
     assert!(wait_for(&mut bench, |_| (segments_of(keeper) == 0).then_some(())).is_some());
+}
+
+/// A path as an argument.
+fn argument(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+#[test]
+fn a_run_is_recorded_and_told_again_without_measuring() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [raw, page] = ["raw.jsonl", "page.html"].map(|name| folder.path().join(name));
+    let report: Value =
+        serde_json::from_slice(&wake_ups(&["--json", "--raw", argument(&raw)])).expect("a report");
+    let lines = fs::read_to_string(&raw).expect("the raw file");
+    let kinds: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+    assert_eq!(kinds.first().map(|record| &record["record"]), Some(&"run".into()));
+    assert_eq!(kinds.last().map(|record| &record["record"]), Some(&"end".into()));
+    let pairs = kinds.iter().filter(|record| record["record"] == "pair").count();
+    assert_eq!(report["samples"].as_u64(), Some(pairs as u64));
+
+    let mut again = ringway(&["bench", "--json", "--from", argument(&raw), "--report", argument(&page)]);
+    let again = again.output().expect("ringway bench");
+    assert_exit(&again, 0);
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).expect("a report"), report);
+    assert!(fs::read_to_string(&page).expect("the page").starts_with("<!DOCTYPE html>"));
+}
+
+#[test]
+fn the_page_is_self_contained_and_escapes_what_it_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("page.html");
+    let mut command = ringway(&["bench", "--from", SAMPLE, "--report", argument(&page)]);
+    let output = command.output().expect("ringway bench");
+    assert_exit(&output, 0);
+    let html = fs::read_to_string(&page).expect("the page");
+    assert!(html.contains("Example &lt;CPU&gt; &amp; Co.") && !html.contains("<CPU>"));
+    for outside in ["http", "<script", "<link", "<img", "url(", "@import", "NaN"] {
+        assert!(!html.contains(outside), "the page has {outside}");
+    }
+}
+
+#[test]
+fn a_run_compared_with_itself_has_not_changed() {
+    let output = ringway(&["bench", "--from", SAMPLE, "--compare", SAMPLE, "--json"]).output();
+    let output = output.expect("ringway bench");
+    assert_exit(&output, 0);
+    assert_eq!(text(&output.stderr), "", "nothing to be warned of");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let changes = report["comparison"]["changes"].as_array().expect("changes");
+    let verdicts = |verdict: &str| changes.iter().filter(|change| change["verdict"] == verdict).count();
+    assert!(verdicts("unchanged") > 100);
+    assert_eq!(verdicts("unchanged") + verdicts("too-few"), changes.len());
+    assert!(changes.iter().all(|change| change["verdict"] != "unchanged" || change["change"] == 0.0));
+}
+
+#[test]
+fn what_changed_is_found_and_another_machine_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let new = folder.path().join("new.jsonl");
+    let faster = |line: &str| {
+        let mut record: Value = serde_json::from_str(line).expect("a record");
+        if record["record"] == "run" {
+            record["machine"]["kernel"] = "0.0.1".into();
+        }
+        if record["mechanism"] == "spin" && record["record"] == "pair" {
+            record["ns"] = (record["ns"].as_f64().expect("a time") / 2.0).into();
+        }
+        format!("{record}\n")
+    };
+    let lines = fs::read_to_string(SAMPLE).expect("the sample");
+    fs::write(&new, lines.lines().map(faster).collect::<String>()).expect("write");
+    let output = ringway(&["bench", "--from", argument(&new), "--compare", SAMPLE]).output();
+    let output = output.expect("ringway bench");
+    assert_exit(&output, 0);
+    assert!(
+        text(&output.stderr).contains("the machines or builds differ: Kernel: Linux 0.0.1; then Linux 6.1.0")
+    );
+    let told = text(&output.stdout);
+    let rows: Vec<&str> = told.lines().filter(|line| line.trim_end().ends_with("faster")).collect();
+    assert!(
+        !rows.is_empty() && rows.iter().all(|row| row.contains("ring, spin") && row.contains("-50.0 %")),
+        "{rows:?}"
+    );
+    assert!(!told.lines().any(|line| line.trim_end().ends_with("slower")));
+}
+
+#[test]
+fn files_that_are_no_recording_are_refused_with_the_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bad = folder.path().join("bad.jsonl");
+    let refused = |contents: &str, words: &[&str]| {
+        fs::write(&bad, contents).expect("write");
+        for option in ["--from", "--compare"] {
+            let output = ringway(&["bench", option, argument(&bad)]).output().expect("ringway bench");
+            assert_says(&output, 1, words);
+        }
+    };
+    let name = argument(&bad);
+    refused("", &[name, "line 1", "expected the `run` record"]);
+    refused(
+        "{\"record\":\"run\",\"format\":99,\"version\":\"9.8.7\"}\n",
+        &[name, "format 99", "newer ringway (9.8.7)"],
+    );
+    let lines = fs::read_to_string(SAMPLE).expect("the sample");
+    let first = lines.lines().next().expect("a line");
+    refused(&format!("{first}\n{{\"record\":\"idle\"}}\n"), &[name, "line 2", "missing field"]);
+    let output = ringway(&["bench", "--from", "/nonexistent.jsonl"]).output().expect("ringway bench");
+    assert_says(&output, 1, &["cannot read /nonexistent.jsonl"]);
+    let both = ringway(&["bench", "--from", SAMPLE, "--full"]).output().expect("ringway bench");
+    assert_eq!(both.status.code(), Some(2), "a run is measured or read");
 }

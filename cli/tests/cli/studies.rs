@@ -13,8 +13,8 @@ fn smoke(part: &str) -> Vec<Value> {
     let mut command = ringway(&["bench", "--smoke", "--parts", part, "--json"]);
     let output = Running::start(&mut command).finish();
     assert_exit(&output, 0);
-    let samples: Value = serde_json::from_slice(&output.stdout).expect("samples");
-    samples.as_array().expect("a list").clone()
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    report["studies"].as_array().expect("a list").clone()
 }
 
 /// The number in a field.

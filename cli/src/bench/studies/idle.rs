@@ -65,7 +65,7 @@ pub enum What {
 
 impl What {
     /// The name shown in tables.
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Park => "ring, park",
             Self::Adaptive => "ring, adaptive",

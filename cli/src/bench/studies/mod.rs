@@ -32,7 +32,7 @@ use super::sample::{Regime, classify};
 
 pub use crew::worker;
 pub use crowds::CrowdSample;
-pub use growth::GrowthSample;
+pub use growth::{Axis, GrowthSample};
 pub use idle::IdleSample;
 pub use load::LoadSample;
 

@@ -65,7 +65,7 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// The name shown in tables.
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Bare => "F: bare queue",
             Self::BareFit => "F: bare queue, fitted",

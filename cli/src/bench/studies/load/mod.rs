@@ -61,7 +61,7 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// The name shown in tables.
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::T => "T: shared tail",
             Self::Spin => "ring, spin",
