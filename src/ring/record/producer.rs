@@ -8,7 +8,10 @@ use crate::layout::Shared;
 use crate::layout::participant::Participant;
 use crate::layout::spsc::{Control, Sizes};
 use crate::seq::Seq;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, pause};
+
+/// The most pauses before a look at the consumer's position, half a microsecond to one and a half.
+const RESPITE: u32 = 31;
 
 /// Why a claim was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,8 @@ pub(crate) struct Producer {
     pub(super) head_seen: Seq,
     /// Durable rings: the highest number that a record was sealed with.
     pub(super) last_number: u32,
+    /// Pauses before the next look at the consumer's position.
+    respite: u32,
 }
 
 impl Producer {
@@ -138,6 +143,7 @@ impl Producer {
             progress,
             head_seen,
             last_number,
+            respite: 0,
         })
     }
 
@@ -378,7 +384,10 @@ impl Producer {
         if self.free(tail) < need {
             self.look_at(|control| &control.head)?;
         }
-        if self.free(tail) < need && look == Look::Position {
+        if self.free(tail) >= need {
+            self.respite /= 2;
+        } else if look == Look::Position {
+            self.stand_back();
             self.look_at(|control| &control.consumer.position)?;
         }
         let free = self.free(tail);
@@ -389,6 +398,13 @@ impl Producer {
         let footprint = need - pad - HEADER;
         let room = (free - pad - HEADER).min(self.to_end(at)).min(stride(self.sizes.size).max(footprint));
         Ok(Claimed { at, pad, bound: at.after(room), len })
+    }
+
+    /// Lets the consumer go on for a moment before its exact position is looked at, for longer the more often that is needed: else it
+    /// would be for a few messages' room each time, at the price of a line that the consumer writes with each message.
+    fn stand_back(&mut self) {
+        (0..self.respite).for_each(|_| pause());
+        self.respite = (2 * self.respite + 1).min(RESPITE);
     }
 
     /// Reads a position of the consumer's and checks that it moved forwards, at most to the producer's.
