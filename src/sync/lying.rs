@@ -126,7 +126,7 @@ fn says(truth: u64) -> u64 {
 pub(crate) fn obey(script: &[u8]) {
     PEER.with_borrow_mut(|peer| {
         peer.script = script.to_vec();
-        (peer.at, peer.again) = (0, 0);
+        (peer.at, peer.again, peer.truths) = (0, 0, [0; 8]);
     });
 }
 

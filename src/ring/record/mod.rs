@@ -108,6 +108,13 @@ fn walk(window: &Window, sizes: Sizes, from: Seq) -> Result<Walked, Corrupt> {
             {
                 return Err(Corrupt { what: "record length", found: len, allowed: sizes.largest() });
             }
+            Record::Sealed { .. } | Record::SealedPadding { .. } if !sizes.durable => {
+                return Err(Corrupt {
+                    what: "record of a ring that is not durable",
+                    found: word,
+                    allowed: 0,
+                });
+            }
             Record::Padding { len } => len + HEADER,
             Record::SealedPadding { .. } => sizes.size - at.offset(window.mask()),
             Record::Message { len, .. } | Record::Sealed { len, .. } => sizes.footprint(len),
