@@ -63,8 +63,11 @@ ci/fuzz.sh --replay
 step "data races (ThreadSanitizer)"
 if cargo +nightly --version >/dev/null 2>&1; then ci/tsan.sh; else missing "nightly Rust" "rustup toolchain install nightly"; fi
 
-step "a peer that overwrites everything, 20 s in each role (longer: ci/scribble.sh)"
-ci/scribble.sh 20 1
+step "a peer that overwrites everything, 20 s in each kind (longer: ci/scribble.sh)"
+ci/scribble.sh 10 1
+
+step "the report page in a browser"
+ci/page.sh
 
 step "dependencies"
 lines=$(cargo tree --edges normal --package ringway | wc -l)

@@ -140,6 +140,9 @@ fn tell(mode: Mode, began: Instant, counts: &Counts) {
 fn scribble(mode: Mode) {
     let (seconds, operations) =
         (asked("RINGWAY_SCRIBBLE_SECONDS", 2), asked("RINGWAY_SCRIBBLE_OPERATIONS", 1));
+    // A side of a duplex is in both roles.
+    let roles = if mode == Mode::Duplex { 2 } else { 1 };
+    let (seconds, operations) = (roles * seconds, roles * operations);
     let (name, directory) = (Name::new("scribble"), tempfile::tempdir().expect("a directory"));
     let socket = directory.path().join("socket").display().to_string();
     let arguments = [&*mode.to_string(), if mode.is_untrusted() { &*socket } else { &*name }];
