@@ -2,7 +2,7 @@
 // Speaks the DevTools protocol over the browser's own pipe (descriptors 3 and 4), so nothing is installed for it. With a
 // FOLDER it leaves screenshots there.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
