@@ -170,6 +170,7 @@ try {
       await ready;
       const where = `${screen.width} x ${screen.height}, ${scheme}`;
       if (folder) {
+        mkdirSync(folder, { recursive: true });
         const { data } = await tell('Page.captureScreenshot', { captureBeyondViewport: true });
         writeFileSync(join(folder, `${screen.width}-${scheme}.png`), Buffer.from(data, 'base64'));
       }
