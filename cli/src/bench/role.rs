@@ -316,7 +316,9 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Takes the sample `job` over the given halves of a mechanism.
+    /// Takes the sample `job` over the given halves of a mechanism: a function for each, or the compiler makes one of all of them,
+    /// and takes minutes over it.
+    #[inline(never)]
     pub fn measure(&mut self, job: Job, tx: &mut impl Tx, rx: &mut impl Rx) -> Result<Outcome> {
         let mut part = Part::new(self.side, job)?;
         let before = self.probe(job.probe)?;
