@@ -210,7 +210,7 @@ impl<S: Sleeps> Waiting<'_, S> {
             return None;
         }
         let found = condition.check(time);
-        self.check_at = next_check(time, condition.check_again(self.patience.interval));
+        self.check_at = time.saturating_add(condition.check_again(self.patience.interval));
         found
     }
 
@@ -238,15 +238,6 @@ impl<S: Sleeps> Waiting<'_, S> {
     fn withdraw(&mut self) -> bool {
         self.announced.take().is_some_and(|announced| self.sleeper.withdraw(announced))
     }
-}
-
-/// When to look again whether the peer lives, at most `interval` after `time`: at a sixteenth of the interval on the clock, so that
-/// all who sleep with one interval, in whatever process, wake at few moments, and share the timer's interrupts.
-fn next_check(time: Duration, interval: Duration) -> Duration {
-    let at = time.saturating_add(interval);
-    let grid = (interval / 16).as_nanos();
-    let past = at.as_nanos().checked_rem(grid).unwrap_or(0);
-    at - Duration::from_nanos(u64::try_from(past).unwrap_or(0))
 }
 
 impl Patience {
@@ -309,19 +300,6 @@ mod tests {
         let ms = Duration::from_millis;
         let (began, deadline) = (now(), Some(now() + ms(40)));
         Patience { how, began, spin: ms(2), interval: ms(5), deadline }
-    }
-
-    #[test]
-    fn checks_come_at_few_moments_and_never_late() {
-        let ms = Duration::from_millis;
-        for offset in 0..1000 {
-            let (time, interval) = (ms(123_456 + offset), ms(1000));
-            let at = next_check(time, interval);
-            assert!(at <= time + interval && at > time + interval - interval / 16);
-            assert_eq!(at.as_nanos() % (interval / 16).as_nanos(), 0);
-        }
-        assert_eq!(next_check(ms(7), Duration::ZERO), ms(7));
-        assert!(next_check(ms(7), Duration::MAX) > Duration::MAX / 2);
     }
 
     #[test]
