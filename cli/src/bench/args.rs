@@ -102,7 +102,7 @@ pub struct BenchArgs {
     /// How long each side keeps busy before it sends in the pattern `wake`, so that the other one has gone to sleep
     #[arg(long, default_value = "50us", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub rest: Duration,
-    /// Capacity of the rings in bytes, a power of two from 64K up (default: 1M with --quick, 4M with --full)
+    /// Capacity of the rings in bytes, a power of two from 64K up (default: 256K with --quick, 4M with --full)
     #[arg(long, value_parser = ring_size, value_name = "BYTES")]
     pub size: Option<usize>,
     /// How the rings' consumers poll a stream

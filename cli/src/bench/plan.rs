@@ -51,10 +51,11 @@ impl Preset {
         }
     }
 
-    /// Capacity of the rings, bytes: a full run's take messages of 1 MiB.
+    /// Capacity of the rings, bytes: a quick run's stay in a core's cache from one sample to the next, and a full run's take messages
+    /// of 1 MiB.
     pub fn ring_bytes(self) -> usize {
         match self {
-            Self::Quick => 1 << 20,
+            Self::Quick => 256 << 10,
             Self::Full => 4 << 20,
         }
     }
