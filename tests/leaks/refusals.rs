@@ -98,7 +98,8 @@ fn refusals_leave_nothing_behind() {
 /// Whoever adds an error adds the way to it here.
 #[test]
 fn every_reason_for_a_refusal_is_tried() {
-    let source = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/error/open.rs")).expect("source");
+    let source =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/error/open.rs")).expect("source");
     let (_, after) = source.split_once("pub enum OpenError {\n").expect("the enum");
     let (body, _) = after.split_once("\n}\n").expect("its end");
     let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
