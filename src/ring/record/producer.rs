@@ -10,7 +10,7 @@ use crate::layout::spsc::{Control, Sizes};
 use crate::seq::Seq;
 use crate::sync::{AtomicU64, Ordering, pause};
 
-/// The most pauses before a look at the consumer's position, half a microsecond to one and a half.
+/// The most pauses before a look at the consumer's position: with pauses of 4 to 50 ns, at most a microsecond and a half.
 const RESPITE: u32 = 31;
 
 /// Why a claim was refused.
