@@ -1,6 +1,7 @@
 //! What the integration tests share: names, processes in a role, images of a ring, random numbers.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod fork;
 pub mod host;
 pub mod image;
 pub mod names;

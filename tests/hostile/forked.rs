@@ -15,6 +15,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, fork, getpid, setresuid};
 
 use crate::common::PATIENCE;
+use crate::common::fork::end;
 use crate::mounts::keep_mounts_private;
 
 /// Lines between a process and its child, in both directions.
@@ -61,8 +62,7 @@ impl Child {
                 drop(mine);
                 die_with_the_parent();
                 let mut line = Line(BufReader::new(childs));
-                let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut line)));
-                std::process::exit(i32::from(outcome.is_err()));
+                end(catch_unwind(AssertUnwindSafe(|| body(&mut line))));
             }
         }
     }

@@ -3,10 +3,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use nix::libc;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, fork};
+
+use crate::common::fork::end;
 
 /// Forks a child that plays and ends; with status 1 if it panicked. Only for roles: they have one thread.
 pub fn child(play: impl FnOnce()) -> Pid {
@@ -14,12 +15,10 @@ pub fn child(play: impl FnOnce()) -> Pid {
     match unsafe { fork() }.expect("fork") {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
-            let played = catch_unwind(AssertUnwindSafe(|| {
+            end(catch_unwind(AssertUnwindSafe(|| {
                 set_pdeathsig(Signal::SIGKILL).expect("no child outlives its parent");
                 play();
-            }));
-            // SAFETY: ends this process at once; what is to be done at an ordinary exit is the parent's.
-            unsafe { libc::_exit(i32::from(played.is_err())) }
+            })));
         }
     }
 }

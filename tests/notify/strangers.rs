@@ -14,6 +14,7 @@ use ringway::notify::Inbox;
 
 use crate::asker::{Asker, consumer, consumer_asks, plan, signal, start};
 use crate::common::eventually;
+use crate::common::fork::end;
 use crate::common::names::Name;
 use crate::common::role::{Entry, Role, listen, say};
 use crate::filter::{Denied, deny};
@@ -134,7 +135,7 @@ fn parent(arguments: &[&str]) {
     }
     drop(rx);
     say(seen());
-    std::process::exit(0);
+    end(Ok(()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use ringway::pipe::options;
 use ringway::{RecvError, SendError};
 
 use crate::bed::on_every_stream;
+use crate::common::fork::end;
 use crate::common::role::{Role, say};
 
 /// In a process with one thread: forks, and goes on with its streams.
@@ -33,7 +34,7 @@ pub fn fork_with_ends(_: &[&str]) {
                     assert_eq!(rx.wait_for_message(None), Err(RecvError::Forked));
                     drop((tx, rx));
                 }));
-                std::process::exit(i32::from(result.is_err()));
+                end(result);
             }
         };
         assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));

@@ -1,36 +1,20 @@
 //! A forked child may not use what it inherits, and does its parent no harm.
 #![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid};
+use nix::unistd::{Pid, getpid};
 use ringway::inspect::remove;
 use ringway::spsc::{Batch, Consumer, Drain, Peer, Producer, options, pair};
 use ringway::{OpenError, RecvError, SendError};
 
 use crate::common::eventually;
+use crate::common::fork::in_child;
 use crate::common::names::Name;
 use crate::common::role::{Role, listen, say};
-
-/// Runs `check` in a forked child, which must end well. Only for roles: they have one thread.
-#[track_caller]
-fn in_child(check: impl FnOnce()) {
-    // SAFETY: this process has one thread that uses anything which a fork could leave locked.
-    match unsafe { fork() }.expect("fork") {
-        ForkResult::Child => {
-            let outcome = catch_unwind(AssertUnwindSafe(check));
-            std::process::exit(i32::from(outcome.is_err()));
-        }
-        ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child's checks");
-        }
-    }
-}
 
 #[test]
 fn a_forked_child_is_refused_and_the_parent_unharmed() {
@@ -198,7 +182,10 @@ pub fn threads_then_fork(arguments: &[&str]) {
         // SAFETY: the memory outlives the consumer, which is dropped at once.
         drop(unsafe { options().consumer_in(memory, ring.len() * 4096, None) }.expect("a consumer"));
     };
-    std::thread::scope(|scope| rings.iter_mut().for_each(|ring| drop(scope.spawn(|| first(ring)))));
+    std::thread::scope(|scope| {
+        let threads = rings.each_mut().map(|ring| scope.spawn(|| first(ring)));
+        threads.into_iter().for_each(|thread| thread.join().expect("a consumer"));
+    });
     in_child(|| drop(pair().expect("a pair")));
     say("forked");
 }

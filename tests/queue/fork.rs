@@ -1,15 +1,13 @@
 //! A forked child may not use what it inherits, and does its parent no harm.
-#![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid};
+use nix::unistd::{Pid, getpid};
 use ringway::mpmc::{Batch, Consumer, Drain, Peer, Producer, options};
 use ringway::{OpenError, RecvError, SendError};
 
+use crate::common::fork::in_child;
 use crate::common::names::Name;
 use crate::common::role::{Entry, Role, listen, say};
 use crate::common::{PATIENCE, eventually};
@@ -17,21 +15,6 @@ use crate::{small, take};
 
 pub const ROLES: [Entry; 3] =
     [("refused child", refused_child), ("guards", guards), ("orphaned child", orphaned_child)];
-
-/// Runs `check` in a forked child, which must end well. Only for roles: they have one thread.
-#[track_caller]
-fn in_child(check: impl FnOnce()) {
-    // SAFETY: this process has one thread that uses anything which a fork could leave locked.
-    match unsafe { fork() }.expect("fork") {
-        ForkResult::Child => {
-            let outcome = catch_unwind(AssertUnwindSafe(check));
-            std::process::exit(i32::from(outcome.is_err()));
-        }
-        ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child's checks");
-        }
-    }
-}
 
 #[test]
 fn a_forked_child_is_refused_and_the_parent_unharmed() {

@@ -1,13 +1,11 @@
 //! A child that was forked from a task.
 #![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
 use ringway::{RecvError, SendError};
 
+use crate::common::fork::in_child;
 use crate::common::role::{Entry, Role};
 use crate::hand::must_yield;
 use crate::kinds::{FOR_EVER, KINDS, Plan, Receiver, Sender};
@@ -42,7 +40,7 @@ fn forks(arguments: &[&str]) {
         let mut full_tx = full_tx.on(runtime);
         assert!(polled(1, idle.recv()).await.is_none());
         assert!(polled(1, full_tx.send(0)).await.is_none());
-        in_a_child(|| {
+        in_child(|| {
             refused(&mut idle, &mut full_tx);
             // As at the end of a scope.
             // SAFETY: the child reads each of these once, and never returns to whoever has it.
@@ -63,19 +61,4 @@ fn refused(rx: &mut Receiver, tx: &mut Sender) {
     assert_eq!(must_yield(pin!(rx.recv())), Err(RecvError::Forked));
     assert_eq!(must_yield(pin!(tx.send(0))), Err(SendError::Forked));
     assert_eq!(must_yield(pin!(tx.claim(0, true))), Err(SendError::Forked));
-}
-
-/// Runs `body` in a forked child, to its end.
-fn in_a_child(body: impl FnOnce()) {
-    // SAFETY: the child uses what it has inherited as little as possible, and ends.
-    match unsafe { fork() }.expect("fork") {
-        ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child's checks");
-        }
-        ForkResult::Child => {
-            let outcome = catch_unwind(AssertUnwindSafe(body));
-            // SAFETY: nothing of the parent's runs at exit.
-            unsafe { nix::libc::_exit(i32::from(outcome.is_err())) };
-        }
-    }
 }

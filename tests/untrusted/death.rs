@@ -10,6 +10,7 @@ use nix::unistd::{ForkResult, fork};
 use ringway::untrusted::options;
 use ringway::{Peer, RecvError, SendError, Wait};
 
+use crate::common::fork::end;
 use crate::common::role::{Entry, Role, listen, say};
 use crate::{Meeting, consumer_at, pair, producer_at};
 
@@ -137,7 +138,7 @@ fn fork_with_ends(_: &[&str]) {
                 assert_eq!(rx.try_recv().map(drop), Err(RecvError::Forked));
                 drop((tx, rx));
             }));
-            std::process::exit(i32::from(result.is_err()));
+            end(result);
         }
     };
     assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));

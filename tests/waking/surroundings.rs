@@ -3,17 +3,15 @@
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
 use ringway::{RecvError, Select, SendError, Wait};
 
 use crate::bed::source;
+use crate::common::fork::in_child;
 use crate::common::role::{Entry, Role, say};
 use crate::common::{PATIENCE, eventually};
 use crate::filter::{Denied, deny};
@@ -101,21 +99,6 @@ fn exchange_without(arguments: &[&str]) {
             }
         });
     });
-}
-
-/// Runs `check` in a forked child, which must end well. Only for roles: they have one thread that matters.
-#[track_caller]
-fn in_child(check: impl FnOnce()) {
-    // SAFETY: no other thread of this process has anything locked that the child uses.
-    match unsafe { fork() }.expect("fork") {
-        ForkResult::Child => {
-            let outcome = catch_unwind(AssertUnwindSafe(check));
-            std::process::exit(i32::from(outcome.is_err()));
-        }
-        ForkResult::Parent { child } => {
-            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child's checks");
-        }
-    }
 }
 
 #[test]

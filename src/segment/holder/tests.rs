@@ -17,6 +17,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Uid, dup, dup2_raw, fork, setresuid};
 use tempfile::NamedTempFile;
 
+use super::common::fork::end;
 use super::common::role::{self, Entry, Role, listen, say};
 use super::common::{PATIENCE, eventually};
 use super::*;
@@ -407,8 +408,7 @@ fn in_a_child(play: impl FnOnce()) {
         ForkResult::Child => {
             drop(saying);
             assert_eq!(said.read(&mut [0]).expect("a pipe"), 0);
-            let outcome = catch_unwind(AssertUnwindSafe(play));
-            std::process::exit(i32::from(outcome.is_err()));
+            end(catch_unwind(AssertUnwindSafe(play)));
         }
     }
 }
@@ -433,7 +433,7 @@ fn end_the_first_thread(arguments: &[&str]) {
         let state = || fs::read_to_string("/proc/self/stat").expect("it is there");
         eventually("the first thread has ended", || state().contains(") Z "));
         wait();
-        std::process::exit(0);
+        end(Ok(()));
     });
     // SAFETY: this ends the thread alone; what it has stays as it is.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
