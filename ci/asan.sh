@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 left_out=(--skip doors::coming_and_going_leaves_nothing_behind --skip nursery::the_dead_leave_nothing_behind
-  --skip refusals::refusals_leave_nothing_behind --skip census::what_is_kept_is_noticed --skip silent::)
+  --skip refusals::refusals_leave_nothing_behind --skip census::what_is_kept_is_noticed --skip silent::
+  --skip latency_sensitive_makes_no_system_call)
 
 # Killed processes free nothing: leaks are counted by ci/leaks.sh. Signals end who gets them, as tests expect of those that they send.
 export RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=address" ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0
