@@ -98,7 +98,30 @@ pub(crate) fn parse(word: u64) -> Result<Record, Corrupt> {
 /// power of two.
 #[inline(always)]
 pub(crate) fn footprint(len: u64, align: u64) -> u64 {
-    (len + HEADER + (align - 1)) & !(align - 1)
+    Footprint::new(align).of(len)
+}
+
+/// The [`footprint`] of every length, with what they have in common worked out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Footprint {
+    /// What is added to the length before it is rounded down.
+    more: u64,
+    /// The bits that are left of it.
+    mask: u64,
+}
+
+impl Footprint {
+    /// In a ring whose records are aligned to `align`, a power of two.
+    #[inline(always)]
+    pub(crate) fn new(align: u64) -> Footprint {
+        Footprint { more: HEADER + (align - 1), mask: !(align - 1) }
+    }
+
+    /// Bytes that a record with `len` bytes of payload takes.
+    #[inline(always)]
+    pub(crate) fn of(self, len: u64) -> u64 {
+        (len + self.more) & self.mask
+    }
 }
 
 #[cfg(test)]

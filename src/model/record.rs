@@ -82,7 +82,7 @@ fn unless_full<T>(result: Result<T, Refused>) -> Option<T> {
 }
 
 impl Producer {
-    /// Copies a small message in and commits it the short way; `false`: that needs the long way.
+    /// Copies a message in and commits it the short way; `false`: that needs the long way.
     pub fn send_ready(&mut self, tag: u16, payload: &[u8]) -> bool {
         self.0.send_ready(tag, payload)
     }
@@ -143,7 +143,7 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Appends a copy of a small message the short way; `false`: that needs the long way.
+    /// Appends a copy of a message the short way; `false`: that needs the long way.
     pub fn push_ready(&mut self, tag: u16, payload: &[u8]) -> bool {
         self.producer.0.push_ready(&mut self.pending, tag, payload)
     }

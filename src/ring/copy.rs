@@ -13,38 +13,78 @@ use crate::sync::{AtomicU64, Ordering};
 /// rounded up to a multiple of eight.
 #[inline(always)]
 pub(crate) unsafe fn copy_words(start: NonNull<u8>, from: &[u8]) {
-    let (blocks, rest) = from.as_chunks::<32>();
-    let mut to = start.cast::<[AtomicU64; 4]>();
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
+    let (mut to, mut rest) = (start.cast(), from);
+    while let Some((block, others)) = rest.split_first_chunk::<32>() {
         // SAFETY: the caller gives room for as many words as `from` has, aligned.
-        let target = unsafe { to.as_ref() };
-        for (target, word) in target.iter().zip(words) {
-            target.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
-        }
-        // SAFETY: at most one past the last block.
-        to = unsafe { to.add(1) };
+        to = unsafe { put(to, block) };
+        rest = others;
     }
-    // SAFETY: behind the whole blocks there is room for the rest, rounded up.
-    unsafe { copy_rest(to.cast(), rest) };
+    if let Some((half, others)) = rest.split_first_chunk::<16>() {
+        // SAFETY: as above.
+        to = unsafe { put(to, half) };
+        rest = others;
+    }
+    if let Some((word, others)) = rest.split_first_chunk::<8>() {
+        // SAFETY: as above.
+        to = unsafe { put(to, word) };
+        rest = others;
+    }
+    if !rest.is_empty() {
+        // SAFETY: the room is rounded up to a multiple of eight, so the whole last word belongs to it.
+        unsafe { put(to, &last_word(rest)) };
+    }
 }
 
-/// Copies what is left behind whole blocks, the last word padded with zeros.
+/// Stores the words of `from`; where the next one goes.
 ///
 /// # Safety
 /// As [`copy_words`].
 #[inline(always)]
-unsafe fn copy_rest(mut to: NonNull<AtomicU64>, from: &[u8]) {
-    let (words, rest) = from.as_chunks::<8>();
+unsafe fn put<const BYTES: usize>(mut to: NonNull<AtomicU64>, from: &[u8; BYTES]) -> NonNull<AtomicU64> {
+    let (words, _) = from.as_chunks::<8>();
     for word in words {
         // SAFETY: the caller gives room for this word, aligned.
         unsafe { to.as_ref() }.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
         // SAFETY: at most one past the last word.
         to = unsafe { to.add(1) };
     }
-    if !rest.is_empty() {
-        let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        // SAFETY: the room is rounded up to a multiple of eight, so the whole last word belongs to it.
-        unsafe { to.as_ref() }.store(u64::from_le(last), Ordering::Relaxed);
+    to
+}
+
+/// Up to seven bytes, and zeros behind them.
+#[inline(always)]
+fn last_word(mut bytes: &[u8]) -> [u8; 8] {
+    let (mut word, mut bits) = (0, 0);
+    if let Some((four, others)) = bytes.split_first_chunk() {
+        (word, bits, bytes) = (u64::from(u32::from_le_bytes(*four)), 32, others);
+    }
+    if let Some((two, others)) = bytes.split_first_chunk() {
+        word |= u64::from(u16::from_le_bytes(*two)) << bits;
+        (bits, bytes) = (bits + 16, others);
+    }
+    if let [one, ..] = bytes {
+        word |= u64::from(*one) << bits;
+    }
+    word.to_le_bytes()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_length_all_bytes_arrive_and_the_last_word_is_filled_up() {
+        let from: [u8; 128] = core::array::from_fn(|at| at as u8 + 1);
+        for len in 0..=from.len() {
+            let room: [AtomicU64; 18] = core::array::from_fn(|_| AtomicU64::new(u64::MAX));
+            // SAFETY: room for more than all of it.
+            unsafe { copy_words(NonNull::from(&room).cast(), &from[..len]) };
+            let found = room.each_ref().map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+            let found = found.as_flattened();
+            let whole = len.next_multiple_of(8);
+            assert_eq!(found[..len], from[..len]);
+            assert!(found[len..whole].iter().all(|byte| *byte == 0), "{len}");
+            assert!(found[whole..].iter().all(|byte| *byte == 0xff), "{len}");
+        }
     }
 }

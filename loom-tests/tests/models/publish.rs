@@ -45,16 +45,6 @@ fn messages_sent_into_known_room() {
 }
 
 #[test]
-fn messages_too_large_for_the_short_way() {
-    outcomes(None, one_of(&TWO_MESSAGES), || {
-        seen_while(256, 256, 3, |producer| {
-            assert!(send(producer, 'A', 0));
-            assert!(send(producer, 'B', 16));
-        })
-    });
-}
-
-#[test]
 fn messages_sent_where_known_room_meets_the_end() {
     outcomes(None, one_of(&TWO_MESSAGES), || {
         // A ends 8 bytes before the end: B must not follow it there.

@@ -76,7 +76,7 @@ impl Consumer {
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
-            None => self.recv_waiting(None),
+            None => self.take_waiting(None).map(|found| Message::new(self, found, true)),
         }
     }
 
@@ -103,7 +103,7 @@ impl Consumer {
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, true)),
-            None => self.recv_waiting(Some(timeout)),
+            None => self.take_waiting(Some(timeout)).map(|found| Message::new(self, found, true)),
         }
     }
 
@@ -222,7 +222,7 @@ impl Consumer {
     }
 
     #[inline(never)]
-    fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
+    fn take_waiting(&mut self, timeout: Option<Duration>) -> Result<Found, RecvError> {
         self.begin()?;
         let mut patience = None;
         let mut spins = SPINS;
@@ -248,7 +248,7 @@ impl Consumer {
             // Each message woke one sleeper at most, perhaps before it could be taken.
             self.pass_on();
         }
-        Ok(Message::new(self, found, true))
+        Ok(found)
     }
 
     /// Waits until there is a message, after a look that has `seen` none.

@@ -23,7 +23,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`SendError::Full`] when it does not fit now: commit, wait for space, and open the next batch.
     /// [`SendError::TooLarge`] when it never fits. The messages appended before stay in the batch.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.push_tagged(0, message)
     }
@@ -32,7 +32,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// As [`Batch::push`].
-    #[inline]
+    #[inline(always)]
     pub fn push_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
         let home = self.producer.end.is_home();
         if home && self.producer.ring.push_ready(&mut self.pending, tag, message) {

@@ -44,11 +44,11 @@ impl Consumer {
     /// Once everything that was committed has been received: [`RecvError::Closed`] when the producer has said
     /// goodbye, [`RecvError::PeerDead`] when it died, [`RecvError::Unlinked`] when the ring has lost its name.
     /// [`RecvError::Forked`] in a forked child.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
             Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
-            None => self.recv_waiting(None),
+            None => self.take_waiting(None).map(|taken| self.guard(taken)),
         }
     }
 
@@ -59,7 +59,7 @@ impl Consumer {
     /// # Errors
     /// [`RecvError::Empty`]; else as [`Consumer::recv`], but a dead producer is noticed only after something that waits
     /// for this ring has found it (such as [`Select`](crate::Select)); [`Consumer::peer`] asks.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Message<'_>, RecvError> {
         match self.take_ready() {
             Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
@@ -74,7 +74,7 @@ impl Consumer {
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>, RecvError> {
         match self.take_soon() {
             Some(found) => Ok(Message::new(self, found, OnDrop::Plain)),
-            None => self.recv_waiting(Some(timeout)),
+            None => self.take_waiting(Some(timeout)).map(|taken| self.guard(taken)),
         }
     }
 
@@ -121,6 +121,8 @@ impl Consumer {
         self.end.may_look_around() && (0..wait::POLLS).any(|_| self.ring.poll())
     }
 
+    // The long ways return what is no `Message` yet: a message that may come of a call is kept in memory, and what the short way
+    // has just stored there byte by byte would then be loaded at one go, which waits until it has left the store buffer.
     #[inline(never)]
     fn take_now(&mut self) -> Result<Taken, RecvError> {
         if !self.end.is_home() {
@@ -141,10 +143,6 @@ impl Consumer {
     }
 
     #[inline(never)]
-    fn recv_waiting(&mut self, timeout: Option<Duration>) -> Result<Message<'_>, RecvError> {
-        self.take_waiting(timeout).map(|taken| self.guard(taken))
-    }
-
     fn take_waiting(&mut self, timeout: Option<Duration>) -> Result<Taken, RecvError> {
         if !self.end.is_home() {
             return Err(RecvError::Forked);

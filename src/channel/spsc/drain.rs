@@ -3,6 +3,7 @@
 use super::message::OnDrop;
 use super::{Consumer, Message};
 use crate::error::RecvError;
+use crate::ring::record::Found;
 use crate::seq::Seq;
 
 /// The messages that are there now, at most an eighth of the ring. Those that were taken are released together
@@ -32,19 +33,23 @@ impl<'a> Drain<'a> {
         clippy::should_implement_trait,
         reason = "messages borrow from the drain, iterators cannot lend"
     )]
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Option<Result<Message<'_>, RecvError>> {
         if self.consumer.ring.holds_much() && self.has_taken() {
             return None;
         }
-        match self.consumer.take_ready() {
-            Some(found) => Some(Ok(Message::new(self.consumer, found, OnDrop::Later))),
-            None => self.next_slowly(),
-        }
+        let found = match self.consumer.take_ready() {
+            Some(found) => found,
+            None => match self.next_slowly()? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        Some(Ok(Message::new(self.consumer, found, OnDrop::Later)))
     }
 
     #[inline(never)]
-    fn next_slowly(&mut self) -> Option<Result<Message<'_>, RecvError>> {
+    fn next_slowly(&mut self) -> Option<Result<Found, RecvError>> {
         if !self.consumer.end.is_home() {
             return Some(Err(RecvError::Forked));
         }
@@ -53,10 +58,7 @@ impl<'a> Drain<'a> {
         if !self.has_taken() && !self.consumer.ring.poll() {
             return None;
         }
-        match self.consumer.ring.find() {
-            Ok(found) => Some(Ok(Message::new(self.consumer, found?, OnDrop::Later))),
-            Err(corrupt) => Some(Err(corrupt.into())),
-        }
+        self.consumer.ring.find().map_err(RecvError::from).transpose()
     }
 
     #[inline(always)]

@@ -46,7 +46,7 @@ impl Producer {
     /// has left or died, [`SendError::Unlinked`] when the ring has lost its name; [`SendError::Forked`] in a forked
     /// child. Nothing was sent then. Durable rings: [`SendError::Sync`] when the ring cannot be written to the disk; with
     /// `sync_every` the message itself may have been sent.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_tagged(0, message)
     }
@@ -56,7 +56,7 @@ impl Producer {
     ///
     /// # Errors
     /// As [`Producer::send`].
-    #[inline]
+    #[inline(always)]
     pub fn send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
         if self.send_ready(tag, message) { Ok(()) } else { self.send_waiting(tag, message, None) }
     }
@@ -66,7 +66,7 @@ impl Producer {
     /// # Errors
     /// [`SendError::Full`]; else as [`Producer::send`], but a dead consumer is noticed only after something that waits
     /// for this ring has found it (such as [`Select`](crate::Select)); [`Producer::peer`] asks.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.try_send_tagged(0, message)
     }
@@ -75,7 +75,7 @@ impl Producer {
     ///
     /// # Errors
     /// As [`Producer::try_send`].
-    #[inline]
+    #[inline(always)]
     pub fn try_send_tagged(&mut self, tag: u16, message: &[u8]) -> Result<(), SendError> {
         if self.send_ready(tag, message) { Ok(()) } else { self.send_now(tag, message) }
     }

@@ -100,7 +100,7 @@ where
     ///
     /// # Errors
     /// As [`Producer::send`].
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &T) -> Result<(), SendError> {
         self.bytes.send(message.as_bytes())
     }
@@ -109,7 +109,7 @@ where
     ///
     /// # Errors
     /// As [`Producer::try_send`].
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
         self.bytes.try_send(message.as_bytes())
     }
@@ -250,7 +250,7 @@ where
     ///
     /// # Errors
     /// As [`Consumer::recv`]; [`RecvError::Corrupt`] for a message that has not the length of a `T`.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<TypedMessage<'_, T>, RecvError> {
         self.bytes.recv().and_then(TypedMessage::new)
     }
@@ -259,7 +259,7 @@ where
     ///
     /// # Errors
     /// As [`Consumer::try_recv`] and [`TypedConsumer::recv`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<TypedMessage<'_, T>, RecvError> {
         self.bytes.try_recv().and_then(TypedMessage::new)
     }
@@ -358,7 +358,7 @@ pub struct TypedMessage<'a, T> {
 }
 
 impl<'a, T: FromBytes + Immutable + KnownLayout> TypedMessage<'a, T> {
-    #[inline]
+    #[inline(always)]
     fn new(bytes: Message<'a>) -> Result<Self, RecvError> {
         if T::ref_from_bytes(&bytes).is_err() {
             let (found, allowed) = (bytes.len() as u64, size_of::<T>() as u64);

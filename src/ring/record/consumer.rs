@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::{Window, boundary, stride, within};
 use crate::error::Corrupt;
-use crate::frame::{self, Record};
+use crate::frame::{self, Footprint, Record};
 use crate::layout::Shared;
 use crate::layout::participant::Participant;
 use crate::layout::spsc::{Control, Sizes};
@@ -28,6 +28,7 @@ pub(crate) struct Consumer {
     control: Shared<Control>,
     line: Shared<Participant>,
     sizes: Sizes,
+    footprint: Footprint,
     /// Bytes of the largest message.
     largest: u64,
     /// Where the next record begins.
@@ -71,6 +72,7 @@ impl Consumer {
             control,
             line,
             sizes,
+            footprint: Footprint::new(sizes.align),
             largest: sizes.largest(),
             next,
             stride: stride(sizes.size),
@@ -107,7 +109,7 @@ impl Consumer {
         // edge: commit (acquire)
         let word = self.window.load_header(self.next, Ordering::Acquire);
         let (len, tag) = frame::as_message(word)?;
-        self.take_message(len, tag, frame::footprint(len, self.sizes.align))
+        self.take_message(len, tag, self.footprint.of(len))
     }
 
     /// Is something committed at the consumer's position?
@@ -208,10 +210,9 @@ impl Consumer {
     #[inline(always)]
     fn take_message(&mut self, len: u64, tag: u16, footprint: u64) -> Option<Found> {
         let at = self.next;
-        if len > self.largest {
+        if len > self.largest || !self.window.holds(at, len) {
             return None;
         }
-        self.window.bytes(at, len)?;
         self.next = at.after(footprint);
         self.messages += 1;
         let redelivered = self.redelivered_to.since(at).wrapping_sub(1) < self.sizes.size;

@@ -1,9 +1,8 @@
 //! The producer's side: claim, write, commit.
 
-use super::window::SMALL;
 use super::{Walked, Window, boundary, further, stride, walk, within};
 use crate::error::Corrupt;
-use crate::frame::{self, HEADER};
+use crate::frame::{self, Footprint, HEADER};
 use crate::layout::Shared;
 use crate::layout::participant::Participant;
 use crate::layout::spsc::{Control, Sizes};
@@ -99,6 +98,7 @@ pub(crate) struct Producer {
     pub(super) control: Shared<Control>,
     line: Shared<Participant>,
     pub(super) sizes: Sizes,
+    footprint: Footprint,
     /// Bytes of the largest message.
     largest: u64,
     /// Where this producer began.
@@ -138,6 +138,7 @@ impl Producer {
             control,
             line,
             sizes,
+            footprint: Footprint::new(sizes.align),
             largest: sizes.largest(),
             began: tail,
             progress,
@@ -152,7 +153,7 @@ impl Producer {
         (self.progress.messages, self.progress.tail.since(self.began))
     }
 
-    /// Copies a small message in and commits it, if that needs no look at anything: the short way of [`send`].
+    /// Copies a message in and commits it, if that needs no look at anything: the short way of [`send`].
     /// `false`: nothing was done.
     ///
     /// [`send`]: Producer::send
@@ -162,20 +163,19 @@ impl Producer {
             return false;
         };
         let at = self.progress.tail;
-        // First what may lie in a line of its own: the polled line is then written in one go.
-        self.window.store_header(next, frame::UNCOMMITTED, Ordering::Relaxed);
-        self.window.write_small(at, payload);
+        self.window.write(at, payload, next);
         let word = frame::message(payload.len() as u64, tag);
         self.window.store_header(at, word, Ordering::Release); // edge: commit (release)
         self.progress.pass(next);
         true
     }
 
-    /// The end of the record of a small message, if it fits without a look at anything.
+    /// The end of the record of a message, if it fits without a look at anything.
     #[inline(always)]
     fn next_if_ready(&self, progress: &Progress, payload: &[u8]) -> Option<Seq> {
-        let footprint = frame::footprint(payload.len() as u64, self.sizes.align);
-        let ready = payload.len() <= SMALL && footprint <= progress.bound.since(progress.tail);
+        let len = payload.len() as u64;
+        let footprint = self.footprint.of(len);
+        let ready = len <= self.largest && footprint <= progress.bound.since(progress.tail);
         ready.then_some(progress.tail.after(footprint))
     }
 
@@ -190,7 +190,7 @@ impl Producer {
     /// Where the record after a claimed one begins.
     #[inline(always)]
     fn end_of(&self, claimed: &Claimed) -> Seq {
-        claimed.at.after(frame::footprint(claimed.len, self.sizes.align))
+        claimed.at.after(self.footprint.of(claimed.len))
     }
 
     /// Room for a record of `len` bytes.
@@ -200,7 +200,7 @@ impl Producer {
             return Err(Refused::TooLarge);
         }
         let Progress { tail, bound, .. } = self.progress;
-        if frame::footprint(len, self.sizes.align) <= bound.since(tail) {
+        if self.footprint.of(len) <= bound.since(tail) {
             return Ok(Claimed { at: tail, pad: 0, bound, len });
         }
         let claimed = self.look_for_room(tail, len, look)?;
@@ -249,7 +249,7 @@ impl Producer {
         Pending { progress: self.progress, first: frame::UNCOMMITTED }
     }
 
-    /// Appends a small message to a batch if that needs no look at anything: the short way of [`push`].
+    /// Appends a message to a batch if that needs no look at anything: the short way of [`push`].
     /// `false`: nothing was done.
     ///
     /// [`push`]: Producer::push
@@ -258,7 +258,7 @@ impl Producer {
         let Some(next) = self.next_if_ready(&batch.progress, payload) else {
             return false;
         };
-        self.window.write_small(batch.progress.tail, payload);
+        self.window.fill(batch.progress.tail, payload);
         self.store_or_keep(batch, batch.progress.tail, frame::message(payload.len() as u64, tag));
         batch.progress.pass(next);
         true
@@ -267,16 +267,12 @@ impl Producer {
     /// Appends a message to a batch.
     pub(crate) fn push(&mut self, batch: &mut Pending, tag: u16, payload: &[u8]) -> Result<(), Refused> {
         let len = payload.len() as u64;
-        let Progress { tail, bound, .. } = batch.progress;
-        let claimed = if len <= self.largest && frame::footprint(len, self.sizes.align) <= bound.since(tail) {
-            Claimed { at: tail, pad: 0, bound, len }
-        } else {
-            let (messages, bytes) = self.sent();
-            self.line.store_traffic(messages, bytes);
-            self.look_for_room(tail, len, Look::Position)?
-        };
+        let tail = batch.progress.tail;
+        let (messages, bytes) = self.sent();
+        self.line.store_traffic(messages, bytes);
+        let claimed = self.look_for_room(tail, len, Look::Position)?;
         let next = self.end_of(&claimed);
-        self.window.write(claimed.at, payload, next);
+        self.window.fill(claimed.at, payload);
         if claimed.pad != 0 {
             self.store_or_keep(batch, tail, frame::padding(claimed.pad));
         }

@@ -14,7 +14,7 @@ use crate::seq::Seq;
 use crate::sync::{AtomicU64, Ordering, visit};
 
 /// Up to this size a message is copied word by word, in address order.
-pub(crate) const SMALL: usize = 128;
+const SMALL: usize = 128;
 /// The part of a cache line that a header shares with the beginning of its payload.
 const HEADER_LINE: u64 = 64;
 
@@ -23,6 +23,10 @@ const HEADER_LINE: u64 = 64;
 pub(crate) struct Window {
     base: NonNull<u8>,
     mask: u64,
+    /// Turns a sequence into the offset of a word.
+    words: u64,
+    /// Bytes of the payload that fills the window.
+    room: u64,
 }
 
 // SAFETY: which side may touch which bytes is decided by the header words, which are atomics; the window
@@ -35,7 +39,8 @@ impl Window {
     /// used, shared only with processes that run this protocol. `size` is a power of two.
     pub(crate) unsafe fn new(base: NonNull<u8>, size: u64) -> Window {
         debug_assert!(size.is_power_of_two() && base.cast::<u64>().is_aligned());
-        Window { base, mask: size - 1 }
+        let mask = size - 1;
+        Window { base, mask, words: mask & !(HEADER - 1), room: size - HEADER }
     }
 
     /// The mask that turns a sequence into an offset.
@@ -47,7 +52,7 @@ impl Window {
     /// The header word at `at`.
     #[inline(always)]
     fn header(&self, at: Seq) -> &AtomicU64 {
-        let offset = at.offset(self.mask & !(HEADER - 1));
+        let offset = at.offset(self.words);
         // SAFETY: masked, so within the window, and a multiple of eight.
         let word = unsafe { self.base.add(offset as usize) };
         // SAFETY: the word is aligned, lives as long as the window, and is only used as an atomic while it can
@@ -66,11 +71,17 @@ impl Window {
         self.header(at).store(word, order);
     }
 
+    /// Do the `len` bytes of payload of the record at `at` end before the end of the window?
+    #[inline(always)]
+    pub(crate) fn holds(&self, at: Seq, len: u64) -> bool {
+        len <= self.room - at.offset(self.words)
+    }
+
     /// The start of the `len` bytes of payload of the record at `at`; `None` if they reach past the end.
     #[inline(always)]
     fn payload(&self, at: Seq, len: u64) -> Option<NonNull<u8>> {
-        let offset = at.offset(self.mask & !(HEADER - 1));
-        if len > self.mask + 1 - HEADER - offset {
+        let offset = at.offset(self.words);
+        if !self.holds(at, len) {
             return None;
         }
         // SAFETY: `offset + HEADER + len` is within the window, as just checked.
@@ -93,10 +104,26 @@ impl Window {
         Some(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), len as usize) })
     }
 
-    /// Writes the payload of the record at `at`, [`SMALL`] bytes at most, in address order.
+    /// Writes the payload of the record at `at`, in address order: where the consumer is not looking yet.
     #[inline(always)]
-    pub(crate) fn write_small(&mut self, at: Seq, payload: &[u8]) {
-        let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
+    pub(crate) fn fill(&mut self, at: Seq, payload: &[u8]) {
+        if payload.len() <= SMALL {
+            self.fill_small(at, payload);
+        } else {
+            let start = self.start_of(at, payload);
+            copy_bytes(start, payload, 0, payload.len());
+        }
+    }
+
+    /// The start of the room for `payload` in the record at `at`.
+    #[inline(always)]
+    fn start_of(&self, at: Seq, payload: &[u8]) -> NonNull<u8> {
+        self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring")
+    }
+
+    #[inline(always)]
+    fn fill_small(&mut self, at: Seq, payload: &[u8]) {
+        let start = self.start_of(at, payload);
         // SAFETY: a claimed record, 8-aligned and padded to a multiple of eight, is this producer's alone.
         unsafe { copy_words(start, payload) };
     }
@@ -106,13 +133,20 @@ impl Window {
     ///
     /// Of a message of more than [`SMALL`] bytes everything outside the header's cache line is written first,
     /// so that the line the consumer polls is fought for once less.
+    #[inline(always)]
     pub(crate) fn write(&mut self, at: Seq, payload: &[u8], next: Seq) {
         if payload.len() <= SMALL {
+            // First what may lie in a line of its own: the polled line is then written in one go.
             self.store_header(next, UNCOMMITTED, Ordering::Relaxed);
-            self.write_small(at, payload);
-            return;
+            self.fill_small(at, payload);
+        } else {
+            self.write_large(at, payload, next);
         }
-        let start = self.payload(at, payload.len() as u64).expect("a claimed record lies within the ring");
+    }
+
+    #[inline(never)]
+    fn write_large(&mut self, at: Seq, payload: &[u8], next: Seq) {
+        let start = self.start_of(at, payload);
         let in_line = (start.as_ptr() as u64 - HEADER) % HEADER_LINE;
         let first = (HEADER_LINE - HEADER - in_line) as usize;
         copy_bytes(start, payload, first, payload.len());

@@ -23,10 +23,6 @@ use crate::frame::{HEADER, UNCOMMITTED};
 use crate::seq::Seq;
 use crate::sync::{Access, AtomicU64, Ordering};
 
-/// Up to this size messages go the short ways. Far less than in the shipped window, so that models take the long
-/// ways, too, with messages that fit their rings.
-pub(crate) const SMALL: usize = 8;
-
 /// What a header that was written over with payload reads as.
 const OVERWRITTEN: u64 = u64::MAX;
 
@@ -101,6 +97,11 @@ impl Window {
         Some((self.0.words.get(first..end)?, self.0.bytes[first..].as_ptr().cast_mut().cast()))
     }
 
+    /// Do the `len` bytes of payload of the record at `at` end before the end of the window?
+    pub(crate) fn holds(&self, at: Seq, len: u64) -> bool {
+        self.payload(at, len).is_some()
+    }
+
     /// The payload of the record at `at`, to read.
     pub(crate) fn bytes(&self, at: Seq, len: u64) -> Option<&[u8]> {
         let (words, start) = self.payload(at, len)?;
@@ -124,14 +125,14 @@ impl Window {
     }
 
     /// Writes the payload of the record at `at`.
-    pub(crate) fn write_small(&mut self, at: Seq, payload: &[u8]) {
+    pub(crate) fn fill(&mut self, at: Seq, payload: &[u8]) {
         let bytes = self.bytes_mut(at, payload.len() as u64).expect("a claimed record lies within the ring");
         bytes.copy_from_slice(payload);
     }
 
     /// Writes the payload of the record at `at` and zero into the header at `next`.
     pub(crate) fn write(&mut self, at: Seq, payload: &[u8], next: Seq) {
-        self.write_small(at, payload);
+        self.fill(at, payload);
         self.store_header(next, UNCOMMITTED, Ordering::Relaxed);
     }
 }
