@@ -15,7 +15,7 @@ const SLEEPS: u64 = 500;
 /// How many messages are sent for each kind, unless the environment says so.
 pub fn messages() -> u64 {
     let messages = std::env::var("RINGWAY_WAKE_MESSAGES");
-    messages.map_or(100_000, |messages| messages.parse().expect("RINGWAY_WAKE_MESSAGES is a number"))
+    messages.map_or(40_000, |messages| messages.parse().expect("RINGWAY_WAKE_MESSAGES is a number"))
 }
 
 #[test]
