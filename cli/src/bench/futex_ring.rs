@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | `written` | producer, Release per message | the slots before it |
 //! | `read` | consumer, Release per eighth of the ring | the room before it |
-//! | `reader_sleeps`, `writer_sleeps` | set by who is about to sleep on the cursor, taken back by its waker | that a wake-up is due |
+//! | `reader_sleeps`, `writer_sleeps` | set by who is about to sleep on the cursor, taken back by its waker | where the cursor is that is slept on, and 1; 0: nobody sleeps |
 //!
 //! Who sleeps says so, and looks again; who moves a cursor looks whether somebody said so. Between the store and the look
-//! stands a fence on both sides, so at least one sees the other, and no wake-up is lost. Cursors count messages and wrap; each
-//! side reads the other's only when its own copy is used up.
+//! stands a fence on both sides, so at least one sees the other. A waker takes back only what was said of a cursor that it has
+//! moved since: what is said of where it left it stands, and the next move wakes. So no wake-up is lost. Cursors count the
+//! messages of a sample, which are far fewer than would make them wrap; each side reads the other's only when its own copy is used up.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -27,7 +28,7 @@ use super::traffic::{Rx, Tx};
 struct Cursor<'a> {
     /// Messages that it has passed.
     position: &'a AtomicU32,
-    /// Whether its waiter sleeps.
+    /// Where it was when its waiter went to sleep, and 1; 0 when nobody sleeps.
     sleeps: &'a AtomicU32,
 }
 
@@ -37,8 +38,14 @@ impl Cursor<'_> {
     fn advance(&self, position: u32) -> Result<()> {
         self.position.store(position, Ordering::Release); // edge: cursor (release), pairs with Cursor::wait
         fence(Ordering::SeqCst); // edge: sleep (fence), pairs with Cursor::sleep
-        if self.sleeps.load(Ordering::Relaxed) != 0 {
-            self.sleeps.store(0, Ordering::Relaxed);
+        let said = self.sleeps.load(Ordering::Relaxed);
+        if said == 0 || said == position + 1 { Ok(()) } else { self.wake(said) }
+    }
+
+    /// Wakes who `said` that it sleeps, unless it has gone on by itself.
+    #[cold]
+    fn wake(&self, said: u32) -> Result<()> {
+        if self.sleeps.compare_exchange(said, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             wake(self.position).context("cannot wake a futex's sleeper")?;
         }
         Ok(())
@@ -61,7 +68,7 @@ impl Cursor<'_> {
     /// Sleeps while the cursor is at `seen`, until a wake-up.
     #[cold]
     fn sleep(&self, seen: u32) -> Result<()> {
-        self.sleeps.store(1, Ordering::Relaxed);
+        self.sleeps.store(seen + 1, Ordering::Relaxed);
         fence(Ordering::SeqCst); // edge: sleep (fence), pairs with Cursor::advance
         if self.position.load(Ordering::Relaxed) == seen {
             sleep(self.position, seen).context("cannot sleep on a futex")?;
