@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::control::Tuning;
 use super::plan::{Mechanism, Pattern, Preset};
-use super::studies;
+use super::{plan, studies};
 
 /// The arguments of a run that measures.
 const MEASURING: [&str; 17] = [
@@ -33,6 +33,9 @@ const MEASURING: [&str; 17] = [
 
 /// Length that a sample of a smoke run aims for.
 const SMOKE_SAMPLE: Duration = Duration::from_micros(200);
+
+/// Largest message, bytes: its rings have 1 GiB.
+const LARGEST_MESSAGE: usize = 256 << 20;
 
 /// The share of the time that pairs of processes get when there are studies, too.
 const SHARE_OF_PAIRS: f64 = 0.6;
@@ -74,7 +77,7 @@ pub struct BenchArgs {
     /// The most telling mechanisms and sizes, 8 bytes to 64 KiB, within a minute (the default)
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Every mechanism and size, 8 bytes to 1 MiB (16 MiB with --size 64M), within half an hour
+    /// Every mechanism and size, 8 bytes to 1 MiB, within half an hour
     #[arg(long)]
     pub full: bool,
     /// Message sizes in bytes, multiples of 8 (default: some with --quick, more with --full; of wake-ups 8 and 64)
@@ -102,7 +105,7 @@ pub struct BenchArgs {
     /// How long each side keeps busy before it sends in the pattern `wake`, so that the other one has gone to sleep
     #[arg(long, default_value = "50us", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub rest: Duration,
-    /// Capacity of the rings in bytes, a power of two from 64K up (default: 256K with --quick, 4M with --full)
+    /// Capacity of the rings in bytes at least, a power of two from 64K up (default: 256K); there is always room for four messages
     #[arg(long, value_parser = ring_size, value_name = "BYTES")]
     pub size: Option<usize>,
     /// How the rings' consumers poll a stream
@@ -140,9 +143,9 @@ impl BenchArgs {
         if self.full { Preset::Full } else { Preset::Quick }
     }
 
-    /// Capacity of the rings, bytes.
+    /// Capacity of the rings at least, bytes.
     pub fn ring_bytes(&self) -> usize {
-        self.size.unwrap_or(self.preset().ring_bytes())
+        self.size.unwrap_or(plan::RING_BYTES)
     }
 
     /// What was asked for.
@@ -206,6 +209,7 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
 /// Parses a message size.
 fn message_size(text: &str) -> Result<usize, String> {
     match parse_bytes(text)? {
+        size if size > LARGEST_MESSAGE => Err(format!("{size} is more than {LARGEST_MESSAGE}")),
         size if size > 0 && size % 8 == 0 => Ok(size),
         size => Err(format!(
             "{size} is not a multiple of 8: the first and the last word of a message carry its number"
@@ -230,6 +234,7 @@ mod tests {
         assert_eq!(message_size("8"), Ok(8));
         assert_eq!(message_size("64K"), Ok(65536));
         assert!(message_size("12").is_err() && message_size("0").is_err() && message_size("x").is_err());
+        assert!(message_size("256M").is_ok() && message_size("257M").is_err());
         assert_eq!(ring_size("1M"), Ok(1 << 20));
         assert!(ring_size("1000").is_err() && ring_size("4K").is_err());
     }

@@ -1,13 +1,13 @@
 //! The coordinator: starts the pairs, decides which sample comes next, keeps the results.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::control::Job;
+use super::control::{Job, Outcome, Tuning};
 use super::pair::{Conditions, Pair};
 use super::plan::{BATCH, Group, Mechanism, Pattern};
 use super::sample::{Build, Key, Sample};
@@ -40,8 +40,10 @@ pub struct Agenda {
     pub groups: Vec<Group>,
     /// The builds: this one first.
     pub builds: Vec<(Build, PathBuf)>,
-    /// What pairs are started with.
-    pub conditions: Conditions,
+    /// The cores of the sender and the receiver, if each has one.
+    pub cores: Option<[usize; 2]>,
+    /// How the rings' consumers poll.
+    pub tune: Tuning,
     /// Process starts.
     pub starts: usize,
     /// When to end.
@@ -54,6 +56,9 @@ pub struct Agenda {
 
 /// A cell of one build.
 type Entry = (usize, Mechanism, Build);
+
+/// The pairs of a start, by their build and the size of their rings.
+type Pairs = HashMap<(Build, usize), Pair>;
 
 /// A run under way.
 pub struct Run<'a> {
@@ -90,17 +95,14 @@ impl Run<'_> {
     /// One process start: fresh pairs, warm-up, then samples until this start's share is used up.
     fn start(&mut self, start: usize) -> Result<()> {
         self.bar.set_message(format!("start {}: warm-up", start + 1));
-        let mut pairs = Vec::new();
-        for (build, path) in &self.agenda.builds {
-            pairs.push((*build, Pair::start(path, &self.agenda.conditions)?));
-        }
+        let mut pairs = self.start_pairs()?;
         for group in 0..self.agenda.groups.len() {
             for (mechanism, build) in self.rivals(group) {
-                let pair = pair_of(&mut pairs, build)?;
+                let pair = self.pair_of(&mut pairs, group, build)?;
                 self.warm_up(pair, (group, mechanism, build))?;
             }
         }
-        pairs.iter().for_each(|(_, pair)| pair.unlink_rings());
+        pairs.values().for_each(Pair::unlink_rings);
         let first = self.groups_done;
         while !self.is_over(start, self.groups_done - first) {
             let round = self.groups_done / self.agenda.groups.len();
@@ -109,12 +111,31 @@ impl Run<'_> {
             let turn = round % rivals.len();
             rivals.rotate_left(turn);
             for (mechanism, build) in rivals {
-                let pair = pair_of(&mut pairs, build)?;
+                let pair = self.pair_of(&mut pairs, group, build)?;
                 self.sample(pair, start, round, (group, mechanism, build))?;
             }
             self.groups_done += 1;
         }
         Ok(())
+    }
+
+    /// A pair for each build and size of rings.
+    fn start_pairs(&self) -> Result<Pairs> {
+        let Agenda { groups, builds, cores, tune, .. } = self.agenda;
+        let ring_sizes: BTreeSet<usize> = groups.iter().map(|group| group.ring_bytes).collect();
+        let mut pairs = HashMap::new();
+        for (build, path) in builds {
+            for &ring_bytes in &ring_sizes {
+                let conditions = Conditions { cores: *cores, ring_bytes, tune: *tune };
+                pairs.insert((*build, ring_bytes), Pair::start(path, &conditions)?);
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// The pair that takes the samples of a build in a group.
+    fn pair_of<'p>(&self, pairs: &'p mut Pairs, group: usize, build: Build) -> Result<&'p mut Pair> {
+        pairs.get_mut(&(build, self.agenda.groups[group].ring_bytes)).context("no such pair")
     }
 
     /// Whether a start that has done `groups` groups has used up its share.
@@ -177,6 +198,13 @@ impl Run<'_> {
         self.agenda.groups[group].pattern.stretch(self.agenda.sample)
     }
 
+    /// Messages that go once round a ring, after which its memory is in the cache if it fits.
+    fn lap(&self, (group, mechanism, _): Entry) -> Option<u64> {
+        let Group { pattern, size, ring_bytes, .. } = self.agenda.groups[group];
+        let lap = (ring_bytes / (size + 8)) as u64;
+        (mechanism.has_a_ring() && !pattern.is_wake()).then_some(lap)
+    }
+
     /// Takes a sample that counts.
     fn sample(&mut self, pair: &mut Pair, start: usize, round: usize, entry: Entry) -> Result<()> {
         let (group, mechanism, build) = entry;
@@ -188,7 +216,10 @@ impl Run<'_> {
             mechanism.label()
         ));
         let count = self.counts.get(&entry).copied().unwrap_or(BATCH);
-        let probe = self.agenda.conditions.cores.is_some() && !pattern.shares_core();
+        let probe = self.agenda.cores.is_some() && !pattern.shares_core();
+        if let Some(lap) = self.lap(entry) {
+            self.take(pair, entry, lap.min(count), false)?;
+        }
         let (wall, outcomes) = self.take(pair, entry, count, probe)?;
         self.counts.insert(entry, scaled(count, wall, self.aim(entry), 2.0).max(self.fewest(entry)));
         (self.record)(Sample::new(Key { start, round, build, mechanism, pattern, size }, count, outcomes))
@@ -201,7 +232,7 @@ impl Run<'_> {
         entry: Entry,
         count: u64,
         probe: bool,
-    ) -> Result<(Duration, [super::control::Outcome; 2])> {
+    ) -> Result<(Duration, [Outcome; 2])> {
         let (group, mechanism, build) = entry;
         let Group { pattern, size, .. } = self.agenda.groups[group];
         let timed = if pattern == Pattern::RoundTrip { count.div_ceil(TIMED_SHARE) } else { 0 };
@@ -219,12 +250,6 @@ impl Run<'_> {
         let end = outcomes[0].end.max(outcomes[1].end);
         Ok((Duration::from_nanos(end.saturating_sub(outcomes[0].start)), outcomes))
     }
-}
-
-/// The pair of a build.
-fn pair_of(pairs: &mut [(Build, Pair)], build: Build) -> Result<&mut Pair> {
-    let found = pairs.iter_mut().find(|(of, _)| *of == build);
-    found.map(|(_, pair)| pair).context("no pair of that build")
 }
 
 /// The count for a sample of `target` when `count` took `wall`: at most `growth` times more, at most 4 times

@@ -19,8 +19,9 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// The mechanisms in `groups` that this system does not have, or not with rings of `ring_bytes`.
-pub fn among(groups: &[Group], ring_bytes: usize) -> Vec<LeftOut> {
+/// The mechanisms in `groups` that this system does not have, or not with rings as large as theirs.
+pub fn among(groups: &[Group]) -> Vec<LeftOut> {
+    let ring_bytes = groups.iter().map(|group| group.ring_bytes).max().unwrap_or_default();
     let asked: BTreeSet<Mechanism> =
         groups.iter().flat_map(|group| group.mechanisms.iter().copied()).collect();
     let lacks = |mechanism| {
@@ -55,6 +56,9 @@ mod tests {
     #[test]
     fn what_every_system_has_is_not_left_out() {
         let mechanisms = vec![Mechanism::T, Mechanism::Spin, Mechanism::Pipe];
-        assert!(among(&[Group { pattern: Pattern::Single, size: 8, mechanisms }], 64 << 10).is_empty());
+        assert!(
+            among(&[Group { pattern: Pattern::Single, size: 8, ring_bytes: 64 << 10, mechanisms }])
+                .is_empty()
+        );
     }
 }

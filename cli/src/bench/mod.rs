@@ -99,7 +99,8 @@ use sample::Build;
 const SMOKE_SIZES: [usize; 3] = [8, 248, 65536];
 
 /// What is said about the warm-up.
-const WARM_UP: &str = "every cell once per process start, not counted";
+const WARM_UP: &str =
+    "every cell once per process start, and rings once round before each sample, not counted";
 
 /// Measures, or reads what was measured, and tells.
 pub fn run(args: &BenchArgs) -> Result<()> {
@@ -160,20 +161,16 @@ fn measure(args: &BenchArgs) -> Result<Recording> {
 
 /// What the arguments ask for on this machine, and what of it the machine does not have.
 fn agenda(args: &BenchArgs, machine: &Machine) -> Result<(Agenda, Vec<LeftOut>)> {
-    let (preset, ring_bytes) = (args.preset(), args.ring_bytes());
-    if let Some(size) = args.sizes.iter().find(|size| !plan::fits(**size, ring_bytes)) {
-        anyhow::bail!("messages of {size} bytes need a ring of more than twice that: raise --size");
-    }
     let mut selection = Selection {
-        preset,
+        preset: args.preset(),
         sizes: if args.smoke && args.sizes.is_empty() { &SMOKE_SIZES } else { &args.sizes },
         patterns: &args.patterns,
         mechanisms: &args.mechanisms,
-        ring_bytes,
+        ring_bytes: args.ring_bytes(),
         two_cores: machine.pinned.is_some(),
         lacking: &[],
     };
-    let left_out = lacking::among(&plan::groups(&selection), ring_bytes);
+    let left_out = lacking::among(&plan::groups(&selection));
     let lacking: Vec<Mechanism> = left_out.iter().map(|left_out| left_out.mechanism).collect();
     selection.lacking = &lacking;
     let groups = plan::groups(&selection);
@@ -186,7 +183,8 @@ fn agenda(args: &BenchArgs, machine: &Machine) -> Result<(Agenda, Vec<LeftOut>)>
     let agenda = Agenda {
         groups,
         builds,
-        conditions: pair::Conditions { cores: machine.pinned, ring_bytes, tune: args.tune },
+        cores: machine.pinned,
+        tune: args.tune,
         starts: args.starts(),
         limit: match args.rounds {
             _ if args.smoke => Limit::Rounds(1),

@@ -17,9 +17,9 @@ pub const BATCH: u64 = 32;
 /// Message sizes of a quick run, bytes.
 const QUICK_SIZES: [usize; 5] = [8, 64, 504, 4088, 65536];
 
-/// Message sizes of a full run, bytes, as far as they fit the rings.
-const FULL_SIZES: [usize; 16] =
-    [8, 16, 48, 56, 64, 120, 248, 504, 1016, 2040, 4088, 16376, 65536, 262_144, 1 << 20, 16 << 20];
+/// Message sizes of a full run, bytes.
+const FULL_SIZES: [usize; 15] =
+    [8, 16, 48, 56, 64, 120, 248, 504, 1016, 2040, 4088, 16376, 65536, 262_144, 1 << 20];
 
 /// Message sizes of wake-ups, bytes: a few cache lines are nothing beside a sleep.
 const WAKE_SIZES: [usize; 2] = [8, 64];
@@ -51,15 +51,6 @@ impl Preset {
         }
     }
 
-    /// Capacity of the rings, bytes: a quick run's stay in a core's cache from one sample to the next, and a full run's take messages
-    /// of 1 MiB.
-    pub fn ring_bytes(self) -> usize {
-        match self {
-            Self::Quick => 256 << 10,
-            Self::Full => 4 << 20,
-        }
-    }
-
     /// The sizes measured with `pattern`.
     fn sizes(self, pattern: Pattern) -> &'static [usize] {
         match self {
@@ -70,6 +61,12 @@ impl Preset {
         }
     }
 }
+
+/// Capacity of the rings at least, bytes: such a ring stays in a core's cache.
+pub const RING_BYTES: usize = 256 << 10;
+
+/// Messages that a ring takes at least: larger ones get larger rings.
+const ROOM: usize = 4;
 
 /// Messages larger than this are a bulk transfer: measured one way only.
 const LARGEST_ROUND_TRIP: usize = 16 << 10;
@@ -282,6 +279,14 @@ impl Mechanism {
         }
     }
 
+    /// Whether messages lie in memory that both sides share, as large as the ring: cold, it would be measured instead of them.
+    pub fn has_a_ring(self) -> bool {
+        matches!(
+            self,
+            Self::Copy | Self::T | Self::SystemVRing | Self::PosixRing | Self::FutexRing | Self::PythonMemory
+        ) || self.is_ring() && self != Self::RingwayPipe
+    }
+
     /// Whether the mechanism is measured in `pattern` with messages of `size` bytes.
     fn takes(self, pattern: Pattern, size: usize) -> bool {
         match self {
@@ -382,18 +387,12 @@ impl Pattern {
 
     /// Whether messages of `size` bytes travel in this pattern through a ring of `ring_bytes`.
     fn carries(self, size: usize, ring_bytes: usize) -> bool {
-        fits(size, ring_bytes)
-            && match self {
-                Self::RoundTrip | Self::Wake | Self::WakeSameCore => size <= LARGEST_ROUND_TRIP,
-                Self::Single => true,
-                Self::Batch => (size + 8) * BATCH as usize <= ring_bytes / 2,
-            }
+        match self {
+            Self::RoundTrip | Self::Wake | Self::WakeSameCore => size <= LARGEST_ROUND_TRIP,
+            Self::Single => true,
+            Self::Batch => (size + 8) * BATCH as usize <= ring_bytes / 2,
+        }
     }
-}
-
-/// Whether a ring of `ring_bytes` takes messages of `size` bytes.
-pub fn fits(size: usize, ring_bytes: usize) -> bool {
-    size + 64 <= ring_bytes / 2
 }
 
 /// Rivals: the mechanisms measured with one pattern and size, in the order of their enum.
@@ -403,6 +402,8 @@ pub struct Group {
     pub pattern: Pattern,
     /// Payload bytes of a message.
     pub size: usize,
+    /// Capacity of the rings, bytes.
+    pub ring_bytes: usize,
     /// Who is measured.
     pub mechanisms: Vec<Mechanism>,
 }
@@ -418,7 +419,7 @@ pub struct Selection<'a> {
     pub patterns: &'a [Pattern],
     /// Mechanisms beside the yardsticks; empty means the preset's.
     pub mechanisms: &'a [Mechanism],
-    /// Capacity of the rings, bytes.
+    /// Capacity of the rings at least, bytes.
     pub ring_bytes: usize,
     /// Whether there is a core for each side.
     pub two_cores: bool,
@@ -436,12 +437,16 @@ pub fn groups(selection: &Selection<'_>) -> Vec<Group> {
         }
         let sizes =
             if selection.sizes.is_empty() { selection.preset.sizes(pattern) } else { selection.sizes };
-        for &size in sizes.iter().filter(|&&size| pattern.carries(size, selection.ring_bytes)) {
+        for &size in sizes {
+            let ring_bytes = selection.ring_bytes.max((ROOM * size).next_power_of_two());
+            if !pattern.carries(size, ring_bytes) {
+                continue;
+            }
             let mechanisms = rivals(selection, pattern, size);
             if mechanisms.iter().any(|mechanism| !mechanism.is_reference())
                 || selection.mechanisms.iter().any(|m| m.is_reference())
             {
-                groups.push(Group { pattern, size, mechanisms });
+                groups.push(Group { pattern, size, ring_bytes, mechanisms });
             }
         }
     }
@@ -514,11 +519,10 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_messages_come_with_rings_that_take_them() {
-        let largest =
-            |ring_bytes| groups(&Selection { ring_bytes, ..ALL }).iter().map(|group| group.size).max();
-        assert_eq!(largest(Preset::Full.ring_bytes()), Some(1 << 20));
-        assert_eq!(largest(64 << 20), Some(16 << 20));
+    fn large_messages_come_with_rings_that_take_them() {
+        let asked = groups(&Selection { sizes: &[8, 1 << 20, 16 << 20], ..ALL });
+        let ring_bytes = |size| asked.iter().find(|group| group.size == size).map(|group| group.ring_bytes);
+        assert_eq!([8, 1 << 20, 16 << 20].map(ring_bytes), [1, 4, 64].map(|mib| Some(mib << 20)));
     }
 
     #[test]

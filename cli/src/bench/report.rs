@@ -19,7 +19,7 @@ use super::studies::Study;
 pub struct Conditions {
     /// What was measured of that which was not asked for by name.
     pub preset: Preset,
-    /// Capacity of every ring and of the yardsticks' areas, bytes.
+    /// Capacity of every ring and of the yardsticks' areas, bytes, but for those that must be larger to hold four messages.
     pub ring_bytes: usize,
     /// How the rings' consumers poll.
     pub tune: Tuning,

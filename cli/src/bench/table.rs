@@ -119,7 +119,7 @@ fn head(report: &Report) -> String {
     let _ = writeln!(text, "{pinned}");
     let _ = writeln!(
         text,
-        "rings of {}, {} (dropped: {} whose probes disagree, {} that lost a core, {} not asleep), {}, {}",
+        "rings of {} or four messages, {} (dropped: {} whose probes disagree, {} that lost a core, {} not asleep), {}, {}",
         bytesize::ByteSize(conditions.ring_bytes as u64),
         plural(report.samples, "sample"),
         report.dropped.probes_disagree,

@@ -64,12 +64,10 @@ impl Part {
         let first = first_number(&self.job);
         let end = first + self.job.count;
         match (self.job.pattern, self.side) {
-            (Pattern::RoundTrip, Side::Sender) => {
-                (first..end).try_for_each(|number| self.ask(tx, rx, number))
-            }
+            (Pattern::RoundTrip, Side::Sender) => self.ask_all(tx, rx, first, end),
             (Pattern::Wake | Pattern::WakeSameCore, Side::Sender) => self.ask_timed(tx, rx, first, end),
             (Pattern::RoundTrip | Pattern::Wake | Pattern::WakeSameCore, Side::Receiver) => {
-                (first..end).try_for_each(|number| self.reply(tx, rx, number))
+                self.reply_all(tx, rx, first, end)
             }
             (Pattern::Single, Side::Sender) => self.stream(tx, first, end),
             (Pattern::Batch, Side::Sender) => self.stream_batches(tx, first, end),
@@ -84,7 +82,7 @@ impl Part {
         let end = first + self.job.timed;
         match self.side {
             Side::Sender => self.ask_timed(tx, rx, first, end),
-            Side::Receiver => (first..end).try_for_each(|number| self.reply(tx, rx, number)),
+            Side::Receiver => self.reply_all(tx, rx, first, end),
         }
     }
 
@@ -94,8 +92,23 @@ impl Part {
         buckets.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
     }
 
+    // Each loop over a mechanism is a function of its own: the compiler takes minutes over all of them in one.
+
+    /// Sends the messages `first..end`, each after the answer to the one before.
+    #[inline(never)]
+    fn ask_all(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, first: u64, end: u64) -> Result<()> {
+        (first..end).try_for_each(|number| self.ask(tx, rx, number))
+    }
+
+    /// Answers the messages `first..end`.
+    #[inline(never)]
+    fn reply_all(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, first: u64, end: u64) -> Result<()> {
+        (first..end).try_for_each(|number| self.reply(tx, rx, number))
+    }
+
     /// Sends the messages `first..end`, each after the answer to the one before, and notes how long each took, the
     /// other side's rest aside.
+    #[inline(never)]
     fn ask_timed(&mut self, tx: &mut impl Tx, rx: &mut impl Rx, first: u64, end: u64) -> Result<()> {
         for number in first..end {
             self.rest();
@@ -136,6 +149,7 @@ impl Part {
     }
 
     /// Sends the messages `first..end` one at a time.
+    #[inline(never)]
     fn stream(&mut self, tx: &mut impl Tx, first: u64, end: u64) -> Result<()> {
         for number in first..end {
             tx.send(&mut self.payload, number)?;
@@ -145,6 +159,7 @@ impl Part {
     }
 
     /// Sends the messages `first..end` in batches.
+    #[inline(never)]
     fn stream_batches(&mut self, tx: &mut impl Tx, first: u64, end: u64) -> Result<()> {
         for number in (first..end).step_by(BATCH as usize) {
             tx.send_batch(&mut self.payload, number, BATCH.min(end - number))?;
@@ -154,6 +169,7 @@ impl Part {
     }
 
     /// Receives until the message before `end` was checked.
+    #[inline(never)]
     fn receive(&mut self, end: u64, mut recv: impl FnMut(&mut Check) -> Result<()>) -> Result<()> {
         while self.check.next() < end {
             recv(&mut self.check)?;

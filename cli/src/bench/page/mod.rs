@@ -132,7 +132,7 @@ fn conditions(report: &Report) -> String {
     let Report { conditions, dropped, .. } = report;
     let lost = dropped.probes_disagree + dropped.core_lost + dropped.awake;
     format!(
-        "{}, {}, rings of {}. Each sample lies between two probes of the distance between the cores, and is classed by them; of {} of \
+        "{}, {}, rings of {} or four messages. Each sample lies between two probes of the distance between the cores, and is classed by them; of {} of \
          pairs {lost} do not count, since their probes disagree, a side lost its core, or nobody slept who was to be woken.",
         length(report),
         plural(conditions.starts, "process start"),
@@ -160,7 +160,7 @@ fn method(report: &Report) -> Markup {
                     h3 { "Conditions" }
                     dl {
                         div { dt { "Length" } dd { (length(report)) ", " (plural(conditions.starts, "process start")) } }
-                        div { dt { "Rings" } dd { (bytesize::ByteSize(conditions.ring_bytes as u64).display().iec()) ", tuned for " (format!("{:?}", conditions.tune).to_lowercase()) } }
+                        div { dt { "Rings" } dd { (bytesize::ByteSize(conditions.ring_bytes as u64).display().iec()) " or four messages, tuned for " (format!("{:?}", conditions.tune).to_lowercase()) } }
                         div { dt { "A sample" } dd { (format!("{:.1}", conditions.sample_seconds * 1e3)) " ms; wake-ups longer" } }
                         div { dt { "Warm-up" } dd { (conditions.warm_up) } }
                         @for left_out in &conditions.left_out { div { dt { "Left out: " (left_out.mechanism.label()) } dd { (left_out.reason) } } }
