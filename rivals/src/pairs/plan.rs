@@ -15,8 +15,14 @@ pub const BATCH: u64 = 32;
 /// Message sizes, bytes.
 pub const SIZES: [usize; 6] = [8, 64, 248, 1016, 4088, 65536];
 
-/// Bytes of a ring that is measured in bytes, and of the messages in a queue that is measured in them, at most.
-pub const RING_BYTES: usize = 1 << 20;
+/// Bytes of a ring that is measured in bytes, and of the messages in a queue that is measured in them, at most: a core's cache
+/// keeps them.
+pub const RING_BYTES: usize = 256 << 10;
+
+/// Messages of `size` bytes that go once round the largest ring.
+pub fn lap(size: usize) -> u64 {
+    (RING_BYTES / size) as u64
+}
 
 /// Messages that a queue holds which is measured in messages of `size` bytes; a power of two.
 pub fn slots(size: usize) -> usize {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::control::{Job, Outcome};
 use super::field::Field;
 use super::pair::Pair;
-use super::plan::{BATCH, Group, Pattern};
+use super::plan::{BATCH, Group, Pattern, lap};
 use super::sample::{Key, Sample};
 use super::stop::Stop;
 use crate::plan::Place;
@@ -141,6 +141,8 @@ impl Run<'_> {
     fn sample(&mut self, pairs: &mut [Pair<'_>], start: usize, cell: Cell) -> Result<()> {
         let (pattern, size, rival) = cell;
         let count = self.counts.get(&cell).copied().unwrap_or(FIRST_COUNT);
+        // Memory that has left the cache since the last sample would be measured instead of the queue.
+        self.take(pairs, cell, lap(size).clamp(BATCH, count.max(BATCH)), false)?;
         let outcomes = self.take(pairs, cell, count, true)?;
         let key = Key { start, round: self.round, pattern, size };
         let sample = Sample::new(key, (rival, self.field.get(rival)), count, outcomes);
