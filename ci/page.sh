@@ -26,5 +26,7 @@ command -v node >/dev/null || missing node "install Node.js 18 or later"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 raw=cli/tests/data/bench-sample.jsonl
-cargo run --quiet --package ringway-cli -- bench --from "$raw" --compare "$raw" --report "$folder/page.html" >/dev/null
+# As ci/test.sh builds it.
+cargo build --quiet --workspace --all-features --bins
+"${CARGO_TARGET_DIR:-target}/debug/ringway" bench --from "$raw" --compare "$raw" --report "$folder/page.html" >/dev/null
 node ci/page.mjs "$chromium" "$folder/page.html" "$raw" "$@"

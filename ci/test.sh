@@ -34,14 +34,13 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --quiet
 
 step "unit, integration and documentation tests, examples"
-cargo build --examples --all-features --quiet
+cargo build --workspace --examples --all-features --quiet
 cargo test --workspace --all-features --quiet
 
 step "benches as tests"
-# Whether they work does not depend on the linker's optimisations.
-CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo bench --package ringway --quiet -- --test
-CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-  cargo run --release --quiet --package ringway-cli -- bench --smoke >/dev/null
+cargo test --workspace --all-features --quiet --bench '*' >/dev/null
+cargo build --workspace --all-features --quiet --bins
+"${CARGO_TARGET_DIR:-target}/debug/ringway" bench --smoke >/dev/null
 
 step "crash matrix (a sample of every operation; all of it: ci/crash.sh)"
 if [ -f docs/crash-matrix.md ]; then
@@ -64,7 +63,7 @@ step "data races (ThreadSanitizer)"
 if cargo +nightly --version >/dev/null 2>&1; then ci/tsan.sh; else missing "nightly Rust" "rustup toolchain install nightly"; fi
 
 step "a peer that overwrites everything, 20 s in each kind (longer: ci/scribble.sh)"
-ci/scribble.sh 10 1
+ci/scribble.sh --counted 10 1
 
 step "the report page in a browser"
 ci/page.sh
