@@ -121,8 +121,8 @@ impl Consumer {
         self.end.may_look_around() && (0..wait::POLLS).any(|_| self.ring.poll())
     }
 
-    // The long ways return what is no `Message` yet: a message that may come of a call is kept in memory, and what the short way
-    // has just stored there byte by byte would then be loaded at one go, which waits until it has left the store buffer.
+    // The long ways return what is no `Message` yet: one that may come of a call is kept in memory, where the short way would store
+    // its own in pieces, and load it at one go, which waits until the pieces have left the store buffer.
     #[inline(never)]
     fn take_now(&mut self) -> Result<Taken, RecvError> {
         if !self.end.is_home() {
