@@ -16,7 +16,7 @@ use crate::common::role::Role;
 use crate::ends::{End, signal};
 use crate::figures::{Total, Waits};
 use crate::journal::{Journal, Stage};
-use crate::plan::{Kind, LIMIT, Plan};
+use crate::plan::{Kind, LIMIT, Plan, SIGNAL_LIMIT, Way};
 use crate::send::message;
 
 /// While nothing is received for so long, nobody is killed: whoever is held up is held up by what was done before.
@@ -171,6 +171,10 @@ impl Crew {
 
     /// Kills all but one of those who sleep. A message wakes that one.
     fn wake_one_beside_the_dead(&mut self) {
+        if self.plan.way == Way::Signal {
+            // A sender that was killed as it was about to send a signal has taken the asking away: that receiver asks again.
+            thread::sleep(SIGNAL_LIMIT + LIMIT);
+        }
         let each = self.plan.each();
         let first = each + self.random.below(2) as usize;
         self.kill(first..first + each - 1);
