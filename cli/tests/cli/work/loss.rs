@@ -6,8 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use super::{
-    attached_consumers, consumers_counted, create, first_line, inspect, is_gone, lines_of, runner, send,
-    stuck, work,
+    attached, consumers_counted, create, first_line, inspect, is_gone, lines_of, runner, send, stuck, work,
 };
 use crate::common::{Name, Running, assert_exit, assert_says, holding, numbered_lines, text, until};
 
@@ -35,7 +34,7 @@ fn a_worker_that_waits_takes_over_from_one_that_is_killed() {
     input.write_all(b"first\n").expect("write");
     let (mut killed, _) = stuck(&name, "echo $$; exec sleep 1000");
     let mut heir = runner(&name, &[], r#"echo "$RINGWAY_REDELIVERED $0""#);
-    until("both workers", || attached_consumers(&inspect(&name)) == 2);
+    until("both workers", || attached(&inspect(&name), "consumer") == 2);
     killed.kill();
     let heard = first_line(heir.child().stdout.take().expect("its output"));
     assert_eq!(heard, "1 first");

@@ -92,10 +92,10 @@ fn consumers_counted(report: &Value, counter: &str) -> u64 {
     all.iter().filter(|one| one["role"] == "consumer").filter_map(|one| one[counter].as_u64()).sum()
 }
 
-/// How many consumers of `report` are there.
-fn attached_consumers(report: &Value) -> usize {
+/// How many participants of `report` are there in a role.
+fn attached(report: &Value, role: &str) -> usize {
     let all = report["participants"].as_array().expect("participants");
-    all.iter().filter(|one| one["role"] == "consumer" && one["state"] == "attached").count()
+    all.iter().filter(|one| one["role"] == role && one["state"] == "attached").count()
 }
 
 /// Checks that the workers ended well and that together they had every one of `expected`, once.

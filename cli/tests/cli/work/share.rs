@@ -1,9 +1,11 @@
 //! Jobs are shared: each is done once, in order, and as it was sent.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
-use super::{assert_shared, create, inspect, lines_of, runner, send, stuck, work};
-use crate::common::{Name, Running, assert_exit, assert_says, holding, numbered_lines, ringway, text};
+use super::{assert_shared, attached, create, inspect, lines_of, runner, send, stuck, work};
+use crate::common::{Name, Running, assert_exit, assert_says, holding, numbered_lines, ringway, text, until};
 
 #[test]
 fn receivers_share_the_jobs_of_many_senders() {
@@ -12,11 +14,16 @@ fn receivers_share_the_jobs_of_many_senders() {
     // Less than a pipe holds: nobody reads what a worker has written before the senders have ended.
     let lines = numbered_lines(13 * 4000);
     let workers = (0..4).map(|_| Running::start(&mut work(&name, "recv", &["--lines"]))).collect();
+    // Workers end when no sender is left: one stays until the others have come.
+    let mut last = Running::start(work(&name, "send", &["--lines"]).stdin(Stdio::piped()));
+    until("a sender is there", || attached(&inspect(&name), "producer") > 0);
     let half = lines.len() / 13 / 2 * 13;
     let [one, other] = [&lines[..half], &lines[half..]]
         .map(|part| Running::start(work(&name, "send", &["--lines"]).stdin(holding(part))));
     assert_exit(&one.finish(), 0);
     assert_exit(&other.finish(), 0);
+    drop(last.child().stdin.take());
+    assert_exit(&last.finish(), 0);
     assert_shared(workers, &lines);
     let report = inspect(&name);
     assert_eq!(report["slots_used"], 0, "{report}");
