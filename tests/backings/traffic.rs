@@ -1,6 +1,6 @@
 //! What goes in comes out: order, bytes, tags, sequences, alignment, over every position of the ring.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringway::spsc::{Consumer, Producer, options};
 use ringway::{RecvError, SendError, Wait};
@@ -120,17 +120,21 @@ fn a_stream_arrives_whole_however_it_is_waited_for() {
     }
 }
 
-/// The consumer writes its head down at every eighth of the ring only; what it has released since is room, too.
+/// The consumer writes its head down at every eighth of the ring only; what it has released since is room, too. A wait finds it on
+/// the way: not only by the last look, when its time is up.
 #[test]
 fn whoever_waits_finds_the_room_that_the_head_does_not_tell_of() {
+    const LIMIT: Duration = Duration::from_secs(30);
     for wait in [Wait::Spin, Wait::Adaptive, Wait::Park] {
         let (mut tx, mut rx) = options().size(1024).wait(wait).pair().expect("a pair");
         while tx.try_send(&[1; 8]).is_ok() {}
         drop(rx.try_recv().expect("a message"));
-        tx.send_timeout(&[2; 8], Duration::from_secs(20)).expect("room for one");
+        let began = Instant::now();
+        tx.send_timeout(&[2; 8], LIMIT).expect("room for one");
         assert!(matches!(tx.try_send(&[3; 8]), Err(SendError::Full { .. })));
         drop(rx.try_recv().expect("a message"));
-        tx.claim_timeout(8, Duration::from_secs(20)).expect("room for one").commit().expect("at home");
+        tx.claim_timeout(8, LIMIT).expect("room for one").commit().expect("at home");
         assert!(matches!(tx.try_send(&[3; 8]), Err(SendError::Full { .. })));
+        assert!(began.elapsed() < LIMIT, "{wait:?}: found at the very end");
     }
 }
